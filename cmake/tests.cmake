@@ -56,3 +56,52 @@ if(YUNTA_CHECK)
     endforeach()
   endforeach()
 endif()
+
+# The public headers, each alone, as strictly as can be, in both languages.
+include(CheckLanguage)
+check_language(CXX)
+set(strict -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only -DYUNTA_UNSTABLE
+  -I${PROJECT_SOURCE_DIR}/include)
+foreach(header IN LISTS YUNTA_HEADERS)
+  get_filename_component(name ${header} NAME_WE)
+  add_test(NAME headers.${name}.c17
+    COMMAND ${CMAKE_C_COMPILER} -std=c17 ${strict} -x c -include ${header} /dev/null)
+  add_test(NAME headers.${name}.c++17
+    COMMAND ${CMAKE_CXX_COMPILER} -std=c++17 ${strict} -x c++ -include ${header} /dev/null)
+  set_tests_properties(headers.${name}.c17 headers.${name}.c++17 PROPERTIES LABELS headers)
+endforeach()
+
+add_executable(test_sample ${PROJECT_SOURCE_DIR}/tests/headers/sample.c)
+set_target_properties(test_sample PROPERTIES C_STANDARD 17 C_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY tests)
+target_compile_options(test_sample PRIVATE ${YUNTA_WARNINGS})
+target_link_libraries(test_sample PRIVATE yunta_static)
+add_test(NAME headers.sample COMMAND test_sample)
+set_tests_properties(headers.sample PROPERTIES LABELS headers TIMEOUT 60)
+
+# The rules of the house, and the installed library as others see it; what is instrumented is neither shown nor installed.
+foreach(rule layers sizes)
+  add_test(NAME house.${rule} COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-${rule})
+  set_tests_properties(house.${rule} PROPERTIES LABELS house)
+endforeach()
+if(NOT YUNTA_SANITIZE AND NOT CMAKE_C_FLAGS MATCHES "-fprofile|-fcoverage" AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+  add_test(NAME house.names COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-names ${PROJECT_BINARY_DIR})
+  set_tests_properties(house.names PROPERTIES LABELS house)
+  if(YUNTA_INSTALL)
+    add_test(NAME consumer
+      COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER})
+    set_tests_properties(consumer PROPERTIES LABELS house TIMEOUT 120)
+  endif()
+endif()
+
+# Sanitizers and Valgrind write into files, since a worker's stderr may lead anywhere and its exit status be expected:
+# one test before all others empties the folder, and one after them complains of what is in it.
+if(YUNTA_REPORTS)
+  file(MAKE_DIRECTORY ${YUNTA_REPORTS})
+  add_test(NAME reports.empty COMMAND find ${YUNTA_REPORTS} -type f -delete)
+  add_test(NAME reports.none COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-reports ${YUNTA_REPORTS})
+  get_property(tests DIRECTORY PROPERTY TESTS)
+  list(REMOVE_ITEM tests reports.empty reports.none)
+  set_tests_properties(${tests} PROPERTIES FIXTURES_REQUIRED reports)
+  set_tests_properties(reports.empty PROPERTIES FIXTURES_SETUP reports)
+  set_tests_properties(reports.none PROPERTIES FIXTURES_CLEANUP reports)
+endif()

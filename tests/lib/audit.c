@@ -48,8 +48,8 @@ size_t test_descriptor_count(void)
     return count;
 }
 
-/* The library's own: close-on-exec, and of a kind that it keeps. A pidfd, an event or a pipe is always somebody's leak, but without
- * pidfds (Valgrind) a pipe stands in for one. */
+/* The library's own: close-on-exec, and of a kind that it keeps. A pidfd, an event or a pipe is always somebody's leak,
+ * but without pidfds (Valgrind) a pipe stands in for one. */
 static bool may_be_own(size_t descriptor, const char *link)
 {
     int flags = fcntl((int)descriptor, F_GETFD);
@@ -142,8 +142,8 @@ static void look_for_program(pid_t pid, void *context)
         program->found = pid;
 }
 
-/* Whoever runs this program's file is ours, whatever session or parent it has: the watch, a forkserver, orphans. Under Valgrind all
- * programs run Valgrind's file. */
+/* Whoever runs this program's file is ours, whatever session or parent it has: the watch, a forkserver, orphans. Under
+ * Valgrind all programs run Valgrind's file. */
 bool test_audit_program(void)
 {
     struct program program = {.self = getpid()};

@@ -1,4 +1,5 @@
-/* What every test has beside Check: the right main, an audit of what a test leaves behind, and eyes for other processes.
+/* What every test has beside Check: the right main, an audit of what a test leaves behind, and eyes for other
+ * processes.
  *
  *     START_TEST(a_child_says_its_status)
  *     {
@@ -32,8 +33,8 @@
 #include <sys/types.h>
 #include <yunta/yunta.h>
 
-/* Calls yunta_init first, since spawn executes the test program again; runs the suite; then looks for processes of this program that
- * outlived it. Returns the exit status of main. */
+/* Calls yunta_init first, since spawn executes the test program again; runs the suite; then looks for processes of this
+ * program that outlived it. Returns the exit status of main. */
 int test_main(int argc, char **argv, Suite *(*make)(void));
 
 /* A new case of the suite, with the audit around each of its tests and 30 s for each. */
@@ -46,7 +47,8 @@ TCase *test_case_unaudited(Suite *suite, const char *name);
 #define TEST_FOR_EACH_METHOD(cases, test) tcase_add_loop_test(cases, test, YUNTA_FORK, YUNTA_SPAWN + 1)
 #define TEST_METHOD ((yunta_start_method)_i)
 
-/* Waits for what no call of the library tells, as a line of /proc: looks until the condition holds, or fails the test. */
+/* Waits for what no call of the library tells, as a line of /proc: looks until the condition holds, or fails the test.
+ */
 #define test_wait_until(condition, milliseconds)                                                                       \
     do {                                                                                                               \
         uint64_t test_end_ms = test_now_ms() + (uint64_t)(milliseconds);                                               \
@@ -65,7 +67,8 @@ char test_state(pid_t pid);
 /* It is there, and no zombie. */
 bool test_is_running(pid_t pid);
 
-/* The children of a process, up to `capacity` of them, and how many there are. Processes made without an exit signal (the watch) count too. */
+/* The children of a process, up to `capacity` of them, and how many there are. Processes made without an exit signal
+ * (the watch) count too. */
 size_t test_children(pid_t pid, pid_t *children, size_t capacity);
 
 /* SIGKILL, and until it is gone or a zombie. It must be there. */
@@ -74,7 +77,8 @@ void test_kill(pid_t pid);
 /* How many descriptors this process has open. */
 size_t test_descriptor_count(void);
 
-/* The audit by hand, for the middle of a test: fails the test if this process has children, or processes in its group. */
+/* The audit by hand, for the middle of a test: fails the test if this process has children, or processes in its group.
+ */
 void test_audit_processes(void);
 
 bool test_is_valgrind(void);
