@@ -1,0 +1,44 @@
+/* Task: what a pool runs. An ordinary function that one can call, test and grep for. */
+#ifndef YUNTA_TASK_H
+#define YUNTA_TASK_H
+
+#include <stddef.h>
+#include <yunta/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Made by YUNTA_TASK, not by hand. */
+typedef struct yunta_task {
+    int (*call)(const void *input, void *output);
+    size_t input_size, output_size;
+    const char *name;
+} yunta_task;
+
+/* YUNTA_TASK(function, input, output) after `static int function(const input *x, output *y)` lets pools run it.
+ * The function returns 0 (or more), or an error, < 0, which fails this one task: return yunta_fail(-EINVAL, "…").
+ * It may crash, exit or be killed: that fails this one task too. */
+#define YUNTA_TASK(function, input, output)                                                                            \
+    YUNTA_UNUSED static int yunta_task_call_##function(const void *x, void *y)                                         \
+    {                                                                                                                  \
+        return function((const input *)x, (output *)y);                                                                \
+    }                                                                                                                  \
+    YUNTA_UNUSED static const yunta_task yunta_task_##function = {yunta_task_call_##function, sizeof(input), sizeof(output), \
+                                                                  #function};                                         \
+    YUNTA_UNUSED static inline int yunta_task_map_##function(yunta_pool *pool, const input *in, output *out, size_t count, \
+                                                             const yunta_map_options *options)                        \
+    {                                                                                                                  \
+        return yunta_pool_map(pool, &yunta_task_##function, in, out, count, options);                                  \
+    }                                                                                                                  \
+    YUNTA_UNUSED static inline int yunta_task_submit_##function(yunta_pool *pool, const input *in, yunta_future **future) \
+    {                                                                                                                  \
+        return yunta_pool_submit(pool, &yunta_task_##function, in, future);                                            \
+    }                                                                                                                  \
+    struct yunta_task_end_##function
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,20 @@
+/* yunta: multiprocessing for C.
+ *
+ * Run functions in processes that share memory, and stay whole when any of them is killed. This header declares
+ * nothing itself; read the parts in this order. Every function may be called from any thread of any process of
+ * the team (the processes that share one arena) unless its comment says otherwise, and never from a signal
+ * handler, unless its comment says that too. */
+#ifndef YUNTA_YUNTA_H
+#define YUNTA_YUNTA_H
+
+#include <yunta/error.h>
+#include <yunta/init.h>
+#include <yunta/process.h>
+#include <yunta/shared.h>
+#include <yunta/sync.h>
+#include <yunta/queue.h>
+#include <yunta/task.h>
+#include <yunta/pool.h>
+#include <yunta/future.h>
+
+#endif

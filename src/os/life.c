@@ -1,0 +1,93 @@
+/* Pidfds, and the pipe that stands in where there are none.
+ * Never waits without a bound of its caller's; never trusts a bare pid for longer than its caller vouches for it.
+ * Next: os/fdpass.c, proc/watch.c. */
+#include "os/life.h"
+#include "os/rawsys.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+int yn_life_open_pid(pid_t pid)
+{
+    return (int)yn_raw2(SYS_pidfd_open, pid, 0);
+}
+
+int yn_life_open_self(yn_life *life)
+{
+    int fd = yn_life_open_pid(getpid());
+    if (fd >= 0) {
+        *life = (yn_life){.seen = fd, .kept = -1};
+        return 0;
+    }
+    if (fd != -ENOSYS && fd != -EINVAL && fd != -EPERM)
+        return fd;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    *life = (yn_life){.seen = ends[0], .kept = ends[1]};
+    return 0;
+}
+
+bool yn_life_has_ended(int seen, yn_deadline deadline)
+{
+    for (;;) {
+        struct pollfd p = {.fd = seen, .events = POLLIN};
+        int n = poll(&p, 1, yn_deadline_poll_ms(deadline));
+        if (n > 0)
+            return true;
+        if (n == 0 && yn_deadline_left(deadline) == 0)
+            return false;
+        if (n < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+int yn_life_signal(int seen, pid_t pid, int signal)
+{
+    long r = yn_raw4(SYS_pidfd_send_signal, seen, signal, 0, 0);
+    if (r == -EBADF || r == -ENOSYS || r == -EINVAL) {
+        if (signal < 0 || signal > SIGRTMAX)
+            return -EINVAL;
+        struct pollfd p = {.fd = seen, .events = POLLIN};
+        if (poll(&p, 1, 0) > 0)
+            return 0;
+        r = kill(pid, signal) == 0 ? 0 : -errno;
+    }
+    return r == -ESRCH ? 0 : (int)r;
+}
+
+uint64_t yn_boot_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t yn_life_began_ns(pid_t pid)
+{
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    char *p = strrchr(text, ')'); /* the name may hold spaces and brackets; 22nd field of all, 20th behind it */
+    for (int field = 2; p && field < 22; field++)
+        p = strchr(p + 1, ' ');
+    return p ? strtoull(p + 1, NULL, 10) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+}

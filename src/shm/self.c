@@ -1,0 +1,235 @@
+/* Membership: how a process comes to have a team, a slot and its seats.
+ * Never starts a process; never keeps a lock that a forked child could inherit held.
+ * Next: proc/team.c (the watch), shm/heap.c (what the arena is then used for). */
+#include "shm/self.h"
+#include "os/fdpass.h"
+#include "os/futex.h"
+#include "os/life.h"
+#include "shm/heap.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <yunta/init.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static yn_private before_start; /* until the constructor has run */
+yn_private *yn_private_page = &before_start;
+_Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec")));
+yn_team_fds yn_team = {-1, {-1, -1}, {-1, -1}};
+yn_self_upcalls yn_self_up;
+
+static yn_arena_shared *_Atomic team_arena;
+static _Atomic uint64_t wanted_limit;
+static pthread_key_t seat_key;
+
+static void wipe(void)
+{
+    memset(yn_private_page, 0, sizeof *yn_private_page);
+}
+
+/* A thread that ends gives its seat back. */
+static void leave_seat(void *p)
+{
+    yn_seat_shared *seat = p;
+    yn_claim mine = atomic_load(&yn_private_page->claim);
+    if (mine != 0 && yn_self_tls.claim == mine && yn_self_tls.seat == seat) {
+        yn_self_tls.seat = NULL;
+        atomic_store(&seat->word, NULL);
+        atomic_store_explicit(&seat->taken, 0, memory_order_release);
+    }
+}
+
+__attribute__((constructor)) static void set_up(void)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    void *p = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p != MAP_FAILED) {
+        yn_private_page = p;
+        madvise(p, (size_t)page, MADV_WIPEONFORK);
+    }
+    pthread_atfork(NULL, NULL, wipe); /* where the advice is not known */
+    pthread_key_create(&seat_key, leave_seat);
+}
+
+bool yn_self_has_team(void)
+{
+    return atomic_load(&team_arena) != NULL;
+}
+
+int yn_self_set_limit(uint64_t bytes)
+{
+    if (yn_self_has_team())
+        return -EBUSY;
+    atomic_store(&wanted_limit, bytes);
+    return 0;
+}
+
+static void lock(void)
+{
+    uint32_t open = 0;
+    while (!atomic_compare_exchange_weak(&yn_private_page->lock, &open, 1)) {
+        yn_futex_wait(&yn_private_page->lock, 1, UINT64_MAX);
+        open = 0;
+    }
+}
+
+static void unlock(void)
+{
+    atomic_store(&yn_private_page->lock, 0);
+    yn_futex_wake(&yn_private_page->lock, 1);
+}
+
+static uint64_t limit_of_new_arena(void)
+{
+    uint64_t limit = atomic_load(&wanted_limit);
+    const char *text = getenv("YUNTA_ARENA_BYTES");
+    if (limit == 0 && text) {
+        limit = strtoull(text, NULL, 10);
+        if (limit < YN_ARENA_LEAST || limit > YN_ARENA_MOST)
+            limit = 0;
+    }
+    return yn_round_up(limit, YN_ARENA_GRAIN);
+}
+
+static void close_team(yn_team_fds *fds)
+{
+    int all[] = {fds->arena, fds->news[0], fds->news[1], fds->server[0], fds->server[1]};
+    for (size_t i = 0; i < YN_COUNT(all); i++)
+        if (all[i] >= 0)
+            close(all[i]);
+}
+
+static int make_team(void)
+{
+    yn_team_fds fds = {-1, {-1, -1}, {-1, -1}};
+    yn_arena_shared *arena = NULL;
+    int r = yn_arena_create(&arena, &fds.arena, limit_of_new_arena());
+    if (r == 0)
+        r = yn_fdpass_pair(fds.news);
+    if (r == 0)
+        r = yn_fdpass_pair(fds.server);
+    if (r == 0)
+        r = yn_heap_create(arena, fds.arena);
+    if (r != 0) {
+        close_team(&fds);
+        if (arena)
+            munmap(arena, arena->limit);
+        return r;
+    }
+    yn_team = fds;
+    atomic_store(&team_arena, arena);
+    return 0;
+}
+
+static yn_self *fill_self(yn_claim claim)
+{
+    yn_self *me = &yn_self_tls;
+    me->claim = claim;
+    me->arena = atomic_load(&team_arena);
+    me->slot = yn_slot_at(&me->arena->slots, yn_claim_slot(claim));
+    me->seat = NULL;
+    me->arena_fd = yn_team.arena;
+    return me;
+}
+
+yn_self *yn_self_become(yn_claim claim)
+{
+    yn_self *me = fill_self(claim);
+    atomic_store(&me->slot->pid, getpid());
+    atomic_store(&me->slot->joined_ns, yn_boot_ns());
+    atomic_store(&yn_private_page->claim, claim);
+    return me;
+}
+
+int yn_self_adopt_team(const yn_team_fds *fds)
+{
+    yn_arena_shared *arena;
+    int r = yn_arena_attach(&arena, fds->arena);
+    if (r != 0)
+        return r;
+    yn_team = *fds;
+    atomic_store(&team_arena, arena);
+    return 0;
+}
+
+/* The first use in this process: of a new team, or, in a child that the user forked, of the parent's. */
+static int join_team(void)
+{
+    int r = yn_self_has_team() ? 0 : make_team();
+    if (r != 0)
+        return r;
+    yn_claim claim = yn_slot_take(atomic_load(&team_arena), yn_team.arena, 0, &r);
+    if (!claim)
+        return r;
+    yn_self *me = yn_self_become(claim);
+    r = yn_self_up.announce ? yn_self_up.announce(me) : 0;
+    if (r != 0) {
+        atomic_store(&yn_private_page->claim, 0);
+        yn_slot_declare_dead(&me->arena->slots, claim);
+        yn_slot_clear(&me->arena->slots, claim);
+        return r;
+    }
+    yn_slot_go_live(&me->arena->slots, claim);
+    return 0;
+}
+
+yn_self *yn_self_attach(int *error)
+{
+    lock();
+    int r = atomic_load(&yn_private_page->claim) == 0 ? join_team() : 0;
+    unlock();
+    *error = r;
+    return r == 0 ? fill_self(atomic_load(&yn_private_page->claim)) : NULL;
+}
+
+int yunta_set_arena_limit(uint64_t bytes)
+{
+    if (bytes < YN_ARENA_LEAST || bytes > YN_ARENA_MOST)
+        return -EINVAL;
+    return yn_self_set_limit(yn_round_up(bytes, YN_ARENA_GRAIN));
+}
+
+static bool take_seat(yn_seat_shared *seat)
+{
+    uint32_t open = 0;
+    return atomic_compare_exchange_strong(&seat->taken, &open, 1);
+}
+
+static yn_seat_shared *more_seats(yn_self *me)
+{
+    enum { count = 16 };
+    yn_seat_shared *block = yn_heap_alloc(me, sizeof(yn_seat_shared) * count, 64);
+    if (!block)
+        return NULL;
+    memset(block, 0, sizeof(yn_seat_shared) * count);
+    for (int i = 0; i + 1 < count; i++)
+        atomic_store(&block[i].next, &block[i + 1]);
+    atomic_store(&block[0].taken, 1);
+    yn_seat_shared *first = atomic_load(&me->slot->seats);
+    do
+        atomic_store(&block[count - 1].next, first);
+    while (!atomic_compare_exchange_weak(&me->slot->seats, &first, block));
+    return block;
+}
+
+yn_seat_shared *yn_seat_get(yn_self *me)
+{
+    if (YN_LIKELY(me->seat != NULL))
+        return me->seat;
+    yn_seat_shared *seat = &me->slot->seat;
+    if (!take_seat(seat)) {
+        for (seat = atomic_load(&me->slot->seats); seat && !take_seat(seat);)
+            seat = atomic_load(&seat->next);
+        if (!seat)
+            seat = more_seats(me);
+    }
+    me->seat = seat;
+    pthread_setspecific(seat_key, seat);
+    return seat;
+}

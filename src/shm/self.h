@@ -1,0 +1,76 @@
+/* Self: the calling thread as a member of its team. Everything below the public functions gets it as an argument and never asks
+ * for it, so that the same code runs for processes, for threads, and for several "processes" in one simulated one. */
+#ifndef YN_SELF_H
+#define YN_SELF_H
+
+#include "shm/arena.h"
+
+typedef struct yn_self {
+    yn_claim claim; /* of this process; no flags */
+    yn_arena_shared *arena;
+    yn_slot_shared *slot;
+    yn_seat_shared *seat; /* of this thread; NULL until it first sleeps (sync/wait.c) */
+    int arena_fd;
+} yn_self;
+
+/* What this process knows of its team. The page is wiped in every child, however it was made: there, claim 0 says that the
+ * process has no slot of its own yet. The rest (descriptors, the mapping) a forked child inherits and goes on using. */
+typedef struct yn_private {
+    _Atomic yn_claim claim;
+    _Atomic uint32_t lock; /* of attaching; wiped with the rest, so that no child inherits it held */
+    _Atomic uint32_t children_lock;
+    void *_Atomic children;        /* what this process started (proc/children.c) */
+    void *_Atomic exit_hooks;      /* proc/exit.c */
+    _Atomic uint32_t exit_armed;
+    void *_Atomic record;          /* its own yunta_process, once asked for */
+    _Atomic uint32_t watch_generation; /* the watch that watch_seen belongs to */
+    _Atomic int32_t watch_seen;        /* descriptor by which this process sees the watch live, + 1 */
+    _Atomic uint32_t in_task;          /* pool/worker.c */
+} yn_private;
+
+extern yn_private *yn_private_page;
+extern _Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec")));
+
+/* Descriptors of the team, the same in every process that was forked, passed on to those that are exec'ed. */
+typedef struct yn_team_fds {
+    int arena;
+    int news[2];   /* to the watch: [0] sends, [1] receives; everyone keeps both, so that anyone can start the next watch */
+    int server[2]; /* to the forkserver, likewise */
+} yn_team_fds;
+
+extern yn_team_fds yn_team;
+
+/* Filled in by proc/ when the library is loaded: what attaching needs from further right. */
+typedef struct yn_self_upcalls {
+    int (*announce)(yn_self *me);  /* a forked process that attaches tells the watch of itself; 0 or an error */
+} yn_self_upcalls;
+extern yn_self_upcalls yn_self_up;
+
+/* The slow half of yn_self_get: makes the team, or joins it. */
+yn_self *yn_self_attach(int *error);
+
+/* Me; NULL, with *error, if there can be no team (-ENOMEM …). */
+static inline yn_self *yn_self_get(int *error)
+{
+    yn_self *me = &yn_self_tls;
+    if (YN_LIKELY(me->claim != 0 && me->claim == atomic_load_explicit(&yn_private_page->claim, memory_order_relaxed)))
+        return me;
+    return yn_self_attach(error);
+}
+
+/* This process begins as `claim`, a slot taken for it: called in a fresh child. */
+yn_self *yn_self_become(yn_claim claim);
+
+/* Maps the arena handed over by descriptors: called in a process that was exec'ed. */
+int yn_self_adopt_team(const yn_team_fds *fds);
+
+/* Whether a team stands already in this process. */
+bool yn_self_has_team(void);
+
+/* The address-space limit of an arena still to be made; -EBUSY afterwards. */
+int yn_self_set_limit(uint64_t bytes);
+
+/* Sleeping seats of this thread (sync/wait.c): finds or makes one. NULL if memory runs out. */
+yn_seat_shared *yn_seat_get(yn_self *me);
+
+#endif

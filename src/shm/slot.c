@@ -1,0 +1,121 @@
+/* The slot table: births and deaths as one word each.
+ * Never blocks, never allocates on behalf of the watch (yn_slot_take alone grows the table).
+ * Next: proc/watch.c, who declares deaths; shm/README.md, the invariants. */
+#include "shm/arena.h"
+
+#include <unistd.h>
+
+static uint32_t capacity_of(yn_slot_table_shared *table)
+{
+    uint32_t n = 0;
+    for (unsigned k = 0; k < YN_SLOT_SEGMENTS && atomic_load(&table->segment[k]); k++)
+        n += 64u << k;
+    return n;
+}
+
+/* Adds the next segment. Two may do so at once: the loser's memory is lost, which is rare and small. */
+static int grow(struct yn_arena_shared *arena, int fd)
+{
+    yn_slot_table_shared *table = &arena->slots;
+    for (unsigned k = 0; k < YN_SLOT_SEGMENTS; k++) {
+        if (atomic_load(&table->segment[k]))
+            continue;
+        int error;
+        yn_slot_shared *fresh = yn_arena_extend(arena, fd, sizeof(yn_slot_shared) * ((uint64_t)64 << k), 0, &error);
+        if (!fresh)
+            return error;
+        yn_slot_shared *none = NULL;
+        atomic_compare_exchange_strong(&table->segment[k], &none, fresh);
+        return 0;
+    }
+    return -EAGAIN;
+}
+
+static void raise_to(_Atomic uint32_t *word, uint32_t value)
+{
+    uint32_t old = atomic_load(word);
+    while (old < value && !atomic_compare_exchange_weak(word, &old, value)) {
+    }
+}
+
+static void lower_to(_Atomic uint32_t *word, uint32_t value)
+{
+    uint32_t old = atomic_load(word);
+    while (old > value && !atomic_compare_exchange_weak(word, &old, value)) {
+    }
+}
+
+static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t to, yn_claim parent)
+{
+    for (uint32_t i = from; i < to; i++) {
+        yn_slot_shared *slot = yn_slot_at(table, i);
+        uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+        if (yn_slot_state_of(word) != YN_SLOT_FREE)
+            continue;
+        uint64_t taken = ((word >> 24) + 1) << 24 | YN_SLOT_STARTING;
+        /* The bound goes up first, so that whoever walks the table up to it meets this slot. */
+        raise_to(&table->used, i + 1);
+        if (!atomic_compare_exchange_strong(&slot->word, &word, taken))
+            continue;
+        atomic_store(&slot->parent, parent);
+        atomic_fetch_add_explicit(&table->alive, 1, memory_order_relaxed);
+        atomic_store_explicit(&table->lowest, i + 1, memory_order_relaxed);
+        return yn_claim_make(i, taken >> 24);
+    }
+    return 0;
+}
+
+yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, int *error)
+{
+    yn_slot_table_shared *table = &arena->slots;
+    for (;;) {
+        uint32_t lowest = atomic_load_explicit(&table->lowest, memory_order_relaxed);
+        uint32_t capacity = capacity_of(table);
+        capacity = capacity < YN_SLOT_MOST ? capacity : YN_SLOT_MOST;
+        yn_claim claim = take_from(table, lowest < capacity ? lowest : 0, capacity, parent);
+        if (!claim)
+            claim = take_from(table, 0, capacity, parent);
+        *error = claim ? 0 : grow(arena, fd);
+        if (claim || *error != 0)
+            return claim;
+    }
+}
+
+bool yn_slot_go_live(yn_slot_table_shared *table, yn_claim claim)
+{
+    yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(claim));
+    uint64_t epoch = claim >> 24 << 24, word = epoch | YN_SLOT_STARTING;
+    return atomic_compare_exchange_strong(&slot->word, &word, epoch | YN_SLOT_LIVE) || word == (epoch | YN_SLOT_LIVE);
+}
+
+bool yn_slot_declare_dead(yn_slot_table_shared *table, yn_claim claim)
+{
+    yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(claim));
+    uint64_t epoch = claim >> 24 << 24, word = atomic_load(&slot->word);
+    while (word == (epoch | YN_SLOT_STARTING) || word == (epoch | YN_SLOT_LIVE)) {
+        if (atomic_compare_exchange_weak(&slot->word, &word, epoch | YN_SLOT_DEAD))
+            return true;
+    }
+    return false;
+}
+
+void yn_slot_clear(yn_slot_table_shared *table, yn_claim claim)
+{
+    uint32_t number = yn_claim_slot(claim);
+    yn_slot_shared *slot = yn_slot_at(table, number);
+    uint64_t dead = (claim >> 24 << 24) | YN_SLOT_DEAD;
+    if (atomic_load(&slot->word) != dead)
+        return;
+    for (yn_seat_shared *seat = &slot->seat; seat; seat = atomic_load(seat == &slot->seat ? &slot->seats : &seat->next)) {
+        atomic_store(&seat->word, NULL);
+        atomic_store(&seat->turn, 0);
+        atomic_store(&seat->taken, 0);
+    }
+    atomic_store(&slot->parent, 0);
+    atomic_store(&slot->record, NULL);
+    atomic_store(&slot->pid, 0);
+    if (atomic_compare_exchange_strong(&slot->word, &dead, (claim >> 24 << 24) | YN_SLOT_FREE)) {
+        atomic_fetch_sub_explicit(&table->alive, 1, memory_order_relaxed);
+        lower_to(&table->lowest, number);
+    }
+}

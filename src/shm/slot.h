@@ -1,0 +1,112 @@
+/* Slot: who a process is, inside the team.
+ *
+ * A slot is a number and an epoch; the epoch counts its tenants, so that a claim of the dead is never taken for one of the living. A claim
+ * is one 64-bit word: flags (bits 0–3), slot number (4–23), epoch (24–63). What one owns, one claims with it, in the very word that
+ * makes it one's own. The low half of a claim can be slept on. */
+#ifndef YN_SLOT_H
+#define YN_SLOT_H
+
+#include "base/base.h"
+
+typedef uint64_t yn_claim;
+#define YN_CLAIM_FLAGS UINT64_C(15)
+#define YN_SLOT_BITS 20
+#define YN_SLOT_MOST ((1u << YN_SLOT_BITS) - 1)
+
+typedef enum yn_slot_state {
+    YN_SLOT_FREE = 0,
+    YN_SLOT_STARTING = 1, /* given to a process that is being started; claims of it count as alive */
+    YN_SLOT_LIVE = 2,     /* its process has announced itself to the watch */
+    YN_SLOT_DEAD = 3      /* declared dead; being cleared away by the watch */
+} yn_slot_state;
+
+typedef enum yn_nudge { YN_NUDGE_COUNT = 0, YN_NUDGE_CLAIM = 1 } yn_nudge;
+#define YN_CLAIM_NUDGED UINT64_C(2) /* the flag bit of a claim that only means: look again */
+
+/* Seat: what one thread sleeps on. Written by its thread; read by the watch, which changes the word from exactly `expected` and
+ * wakes. `turn` is odd while the two fields are being written. */
+typedef struct yn_seat_shared {
+    _Atomic uint32_t taken;
+    _Atomic uint32_t turn;
+    _Atomic(_Atomic uint32_t *) word; /* NULL: not asleep */
+    _Atomic uint32_t expected;
+    _Atomic uint32_t nudge;
+    _Atomic(struct yn_seat_shared *) next;
+    uint64_t pad[3];
+} YN_ALIGNED(64) yn_seat_shared;
+
+typedef struct yn_slot_shared {
+    _Atomic uint64_t word;      /* epoch << 24 | state */
+    _Atomic yn_claim parent;    /* who started this process; 0: nobody of the team. When the parent dies, so does this */
+    _Atomic int32_t pid;
+    _Atomic int32_t watch_fd;   /* the watch's own descriptor for it, + 1; 0: none */
+    _Atomic uint64_t joined_ns; /* boot time at which it announced itself: not before the process began */
+    _Atomic(void *) record;     /* its yunta_process, or NULL */
+    _Atomic(void *) heap_cache; /* belongs to the slot: its next tenant goes on with it */
+    _Atomic(struct yn_seat_shared *) seats; /* further seats, in blocks; belong to the slot too */
+    yn_seat_shared seat;        /* the first */
+} YN_ALIGNED(64) yn_slot_shared;
+
+/* Segment k holds 64 << k slots; the first is part of the arena's head. */
+#define YN_SLOT_SEGMENTS 15
+typedef struct yn_slot_table_shared {
+    _Atomic(yn_slot_shared *) segment[YN_SLOT_SEGMENTS];
+    _Atomic uint32_t used;   /* all slots in use have a lower number; only grows */
+    _Atomic uint32_t alive;  /* how many are not free: a statistic */
+    _Atomic uint32_t lowest; /* a hint: where to look for a free one first */
+    yn_slot_shared first[64];
+} yn_slot_table_shared;
+
+static inline uint32_t yn_claim_slot(yn_claim claim)
+{
+    return (uint32_t)(claim >> 4) & YN_SLOT_MOST;
+}
+
+static inline yn_claim yn_claim_who(yn_claim claim)
+{
+    return claim & ~YN_CLAIM_FLAGS;
+}
+
+static inline yn_claim yn_claim_make(uint32_t slot, uint64_t epoch)
+{
+    return epoch << 24 | (uint64_t)slot << 4;
+}
+
+static inline yn_slot_state yn_slot_state_of(uint64_t word)
+{
+    return (yn_slot_state)(word & 0xff);
+}
+
+static inline yn_slot_shared *yn_slot_at(yn_slot_table_shared *table, uint32_t number)
+{
+    unsigned k = 31u - (unsigned)__builtin_clz(number / 64 + 1);
+    yn_slot_shared *segment = atomic_load_explicit(&table->segment[k], memory_order_acquire);
+    return segment ? segment + (number - 64 * ((1u << k) - 1)) : NULL;
+}
+
+/* Whether the process behind a claim is not known to be dead. False for 0. */
+static inline bool yn_claim_is_alive(yn_slot_table_shared *table, yn_claim claim)
+{
+    yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(claim));
+    if (YN_UNLIKELY(!slot))
+        return false;
+    uint64_t word = atomic_load(&slot->word);
+    yn_slot_state state = yn_slot_state_of(word);
+    return word >> 24 == claim >> 24 && (state == YN_SLOT_STARTING || state == YN_SLOT_LIVE);
+}
+
+struct yn_arena_shared;
+
+/* Takes a free slot for a process that `parent` is about to start: its claim, state STARTING. 0 with *error -EAGAIN (all in use) or -ENOMEM. */
+yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, int *error);
+
+/* STARTING → LIVE, by the process itself or who vouches for it. False if it was declared dead meanwhile. */
+bool yn_slot_go_live(yn_slot_table_shared *table, yn_claim claim);
+
+/* STARTING or LIVE → DEAD. True for the one caller that changed it. */
+bool yn_slot_declare_dead(yn_slot_table_shared *table, yn_claim claim);
+
+/* Clears what the tenant left (seats, parent, record), then DEAD → FREE, for the next one. Repeatable. */
+void yn_slot_clear(yn_slot_table_shared *table, yn_claim claim);
+
+#endif

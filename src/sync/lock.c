@@ -1,0 +1,160 @@
+/* The lock, and its public face.
+ * Never spins without a bound, never repairs but by one compare-and-swap from exactly the state found.
+ * Next: sync/README.md for the invariants; sync/wait.c. */
+#include "sync/lock.h"
+#include "os/futex.h"
+#include "shm/heap.h"
+
+/* One look at the word: takes the lock if that can be. 1: not yet. */
+static int try_take(yn_self *me, struct yunta_lock *lock, uint64_t *word, uint64_t extra)
+{
+    uint64_t owner = yn_claim_who(*word);
+    if (owner == 0 && (*word & YN_LOCK_DIED))
+        return YUNTA_EBROKEN;
+    if (owner == 0) {
+        if (atomic_compare_exchange_weak_explicit(&lock->word, word, me->claim | extra, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return 0;
+        return 1;
+    }
+    if (yn_claim_is_alive(&me->arena->slots, owner))
+        return 1;
+    /* Its owner is dead. Others may sleep: keep them in mind. */
+    if (atomic_compare_exchange_strong(&lock->word, word, me->claim | YN_LOCK_DIED | YN_LOCK_WAITERS))
+        return -EOWNERDEAD;
+    return 1;
+}
+
+/* Goes to sleep on the word as it is now, with the waiters' flag set and the nudge cleared. 0: look again. */
+static int sleep_on(yn_self *me, struct yunta_lock *lock, uint64_t word, yn_deadline deadline)
+{
+    uint64_t asleep = (word | YN_LOCK_WAITERS) & ~YN_CLAIM_NUDGED;
+    if (asleep != word && !atomic_compare_exchange_strong(&lock->word, &word, asleep))
+        return 0;
+    int r = yn_wait_prepare(me, yn_claim_futex(&lock->word), (uint32_t)asleep, YN_NUDGE_CLAIM);
+    if (r != 0)
+        return r;
+    /* Only now look at the owner: if it was declared dead before the seat was written, nobody will nudge us. */
+    if (atomic_load(&lock->word) != asleep || !yn_claim_is_alive(&me->arena->slots, yn_claim_who(asleep))) {
+        yn_wait_cancel(me);
+        return 0;
+    }
+    return yn_wait_commit(me, deadline);
+}
+
+/* We give up after having slept: the wake that we may have eaten goes on to the next sleeper, or to whoever releases next. */
+static void pass_on(struct yunta_lock *lock)
+{
+    uint64_t word = atomic_load(&lock->word);
+    while (yn_claim_who(word) != 0 && !(word & YN_LOCK_WAITERS)) {
+        if (atomic_compare_exchange_weak(&lock->word, &word, word | YN_LOCK_WAITERS))
+            return;
+    }
+    if (yn_claim_who(word) == 0)
+        yn_futex_wake(yn_claim_futex(&lock->word), 1);
+}
+
+static YN_NOINLINE int acquire_slow(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
+{
+    yn_spin spin = {0, 0};
+    uint64_t extra = 0; /* once we have slept, others may still */
+    for (;;) {
+        uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+        int r = try_take(me, lock, &word, extra);
+        if (r != 1)
+            return r;
+        if (yn_claim_who(word) == 0 || yn_spin_more(&spin, deadline == 0 ? 0 : yn_spin_ns()))
+            continue;
+        if (yn_deadline_left(deadline) == 0) {
+            if (extra)
+                pass_on(lock);
+            return -ETIMEDOUT;
+        }
+        r = sleep_on(me, lock, word, deadline);
+        if (r != 0 && r != -ETIMEDOUT)
+            return r;
+        extra = YN_LOCK_WAITERS;
+        spin = (yn_spin){0, 0};
+    }
+}
+
+int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
+{
+    uint64_t open = 0;
+    if (YN_LIKELY(atomic_compare_exchange_strong_explicit(&lock->word, &open, me->claim, memory_order_acquire,
+                                                          memory_order_relaxed)))
+        return 0;
+    return acquire_slow(me, lock, deadline);
+}
+
+int yn_lock_release(yn_self *me, struct yunta_lock *lock)
+{
+    uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    if (YN_UNLIKELY(yn_claim_who(word) != me->claim))
+        return -EPERM;
+    uint64_t left = word & YN_LOCK_DIED; /* released without being marked consistent: broken */
+    word = atomic_exchange_explicit(&lock->word, left, memory_order_release);
+    if (YN_UNLIKELY(word & YN_LOCK_WAITERS))
+        yn_futex_wake(yn_claim_futex(&lock->word), left ? YN_WAKE_ALL : 1);
+    return 0;
+}
+
+int yn_lock_mark_consistent(yn_self *me, struct yunta_lock *lock)
+{
+    uint64_t word = atomic_load(&lock->word);
+    if (yn_claim_who(word) != me->claim)
+        return -EPERM;
+    if (!(word & YN_LOCK_DIED))
+        return -EINVAL;
+    while (!atomic_compare_exchange_weak(&lock->word, &word, word & ~YN_LOCK_DIED)) {
+    }
+    return 0;
+}
+
+int yunta_lock_create(yunta_lock **lock)
+{
+    int r = lock ? 0 : -EINVAL;
+    yn_self *me = r == 0 ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    void *block;
+    r = yn_heap_alloc_zeroed(me, &block, sizeof **lock, YN_CACHE_LINE);
+    if (r == 0)
+        *lock = block;
+    return r;
+}
+
+yunta_lock *yunta_lock_destroy(yunta_lock *lock)
+{
+    int r;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    if (me)
+        yn_heap_free(me, lock);
+    return NULL;
+}
+
+int yunta_lock_acquire(yunta_lock *lock, int milliseconds)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    return me ? yn_lock_acquire(me, lock, yn_deadline_in(milliseconds)) : r;
+}
+
+int yunta_lock_mark_consistent(yunta_lock *lock)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    return me ? yn_lock_mark_consistent(me, lock) : r;
+}
+
+int yunta_lock_release(yunta_lock *lock)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    return me ? yn_lock_release(me, lock) : r;
+}
+
+bool yunta_lock_is_held(const yunta_lock *lock)
+{
+    return lock && yn_claim_who(atomic_load(&lock->word)) != 0;
+}

@@ -1,0 +1,109 @@
+/* Sleeping with a seat, so that a death reaches every sleeper; and eventcounts.
+ * Never sleeps on a word that it has not written into its seat first.
+ * Next: proc/watch.c, who nudges; sync/lock.c, the first user. */
+#include "sync/wait.h"
+#include "os/futex.h"
+
+#include <yunta/init.h>
+
+yn_wait_upcalls yn_wait_up;
+
+/* How often a sleeper looks whether the watch itself lives: only a killed watch makes this matter. */
+static const uint64_t belt_ns = UINT64_C(1000000000);
+
+int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind)
+{
+    yn_seat_shared *seat = yn_seat_get(me);
+    if (!seat)
+        return -ENOMEM;
+    atomic_fetch_add(&seat->turn, 1);
+    atomic_store_explicit(&seat->expected, expected, memory_order_relaxed);
+    atomic_store_explicit(&seat->nudge, (uint32_t)kind, memory_order_relaxed);
+    atomic_store(&seat->word, word);
+    atomic_fetch_add(&seat->turn, 1);
+    return 0;
+}
+
+void yn_wait_cancel(yn_self *me)
+{
+    atomic_store_explicit(&me->seat->word, NULL, memory_order_release);
+}
+
+int yn_wait_commit(yn_self *me, yn_deadline deadline)
+{
+    yn_seat_shared *seat = me->seat;
+    _Atomic uint32_t *word = atomic_load_explicit(&seat->word, memory_order_relaxed);
+    uint64_t left = yn_deadline_left(deadline);
+    int r = -ETIMEDOUT;
+    if (left > 0) {
+        uint64_t nap = left < belt_ns ? left : belt_ns;
+        r = yn_futex_wait(word, atomic_load_explicit(&seat->expected, memory_order_relaxed), nap);
+        if (r == -ETIMEDOUT && nap < left) {
+            r = 0;
+            if (yn_wait_up.check_watch)
+                yn_wait_up.check_watch(me);
+        }
+    }
+    yn_wait_cancel(me);
+    return r;
+}
+
+int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadline deadline)
+{
+    int r = yn_wait_prepare(me, word, expected, YN_NUDGE_COUNT);
+    return r == 0 ? yn_wait_commit(me, deadline) : r;
+}
+
+/* From exactly the value slept on: a word that has changed since keeps nobody asleep, and may be somebody else's by now. */
+static void nudge(yn_seat_shared *seat)
+{
+    uint32_t turn = atomic_load(&seat->turn);
+    _Atomic uint32_t *word = atomic_load(&seat->word);
+    uint32_t expected = atomic_load(&seat->expected);
+    uint32_t kind = atomic_load(&seat->nudge);
+    if (!word || turn % 2 != 0 || atomic_load(&seat->turn) != turn)
+        return; /* its thread is awake, and will look after it has written */
+    uint32_t changed = kind == YN_NUDGE_CLAIM ? expected | (uint32_t)YN_CLAIM_NUDGED : expected + 1;
+    atomic_compare_exchange_strong(word, &expected, changed);
+    yn_futex_wake(word, YN_WAKE_ALL);
+}
+
+void yn_wait_nudge_all(yn_slot_table_shared *table)
+{
+    uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++) {
+        yn_slot_shared *slot = yn_slot_at(table, i);
+        yn_slot_state state = yn_slot_state_of(atomic_load(&slot->word));
+        if (state != YN_SLOT_LIVE && state != YN_SLOT_STARTING)
+            continue;
+        nudge(&slot->seat);
+        for (yn_seat_shared *seat = atomic_load(&slot->seats); seat; seat = atomic_load(&seat->next))
+            nudge(seat);
+    }
+}
+
+int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline)
+{
+    int r = yn_wait_on(me, &event->sequence, key, deadline);
+    /* Others may sleep still: the notifier that woke us took the hint away. */
+    atomic_store(&event->waiters, 1);
+    return r;
+}
+
+void yn_event_wake(yn_event_shared *event, int sleepers)
+{
+    atomic_store(&event->waiters, 0);
+    atomic_fetch_add(&event->sequence, 1);
+    yn_futex_wake(&event->sequence, sleepers);
+}
+
+uint64_t yn_spin_ns(void)
+{
+    static _Atomic int64_t known = -1;
+    int64_t ns = atomic_load_explicit(&known, memory_order_relaxed);
+    if (ns < 0) {
+        ns = yunta_cpu_count() > 1 ? 3000 : 0;
+        atomic_store_explicit(&known, ns, memory_order_relaxed);
+    }
+    return (uint64_t)ns;
+}

@@ -1,0 +1,107 @@
+/* Waiting: the one way in which anything here sleeps.
+ *
+ *     yn_wait_prepare(me, word, expected, kind);   the seat says what we are about to sleep on
+ *     … look again: at the condition, at whether the owner lives …
+ *     yn_wait_commit(me, deadline)  or  yn_wait_cancel(me)
+ *
+ * Whoever declares a death does it first and then reads the seats; we write the seat first and then look. So either we see the
+ * death, or our seat is seen: then our word is changed and we are woken. A woken sleeper knows nothing: it looks again. */
+#ifndef YN_WAIT_H
+#define YN_WAIT_H
+
+#include "shm/self.h"
+
+/* Filled in by proc/: what a sleeper does now and then, in case the watch itself has been killed. */
+typedef struct yn_wait_upcalls {
+    void (*check_watch)(yn_self *me);
+} yn_wait_upcalls;
+extern yn_wait_upcalls yn_wait_up;
+
+/* -ENOMEM if the thread can have no seat. */
+int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind);
+void yn_wait_cancel(yn_self *me);
+
+/* Sleeps while *word == expected. 0: look again; -ETIMEDOUT: the deadline has passed. */
+int yn_wait_commit(yn_self *me, yn_deadline deadline);
+
+/* prepare and commit in one, for a word whose change is all that is waited for. */
+int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadline deadline);
+
+/* The half of a claim word that can be slept on. */
+static inline _Atomic uint32_t *yn_claim_futex(_Atomic uint64_t *word)
+{
+    return (_Atomic uint32_t *)(void *)word; /* both machines are little-endian */
+}
+
+/* After a death, by the watch, for every live slot: changes the word of each sleeping seat and wakes it. */
+void yn_wait_nudge_all(yn_slot_table_shared *table);
+
+/* Spinning, bounded in time: yn_spin_more is true until about `ns` have passed since the first call. */
+typedef struct yn_spin {
+    uint64_t end;
+    uint32_t count;
+} yn_spin;
+
+static inline bool yn_spin_more(yn_spin *spin, uint64_t ns)
+{
+    if (ns == 0)
+        return false;
+    if (spin->count++ % 16 == 0) {
+        uint64_t now = yn_now_ns();
+        if (spin->end == 0)
+            spin->end = now + ns;
+        else if (now >= spin->end)
+            return false;
+    }
+    yn_pause();
+    return true;
+}
+
+/* How long it is worth spinning for a short wait: nothing with one processor. */
+uint64_t yn_spin_ns(void);
+
+/* Eventcount: sleepers wait for "something has changed" with a condition of their own.
+ *
+ *     uint32_t key = yn_event_key(e);             before looking
+ *     if (condition) …
+ *     yn_event_wait(me, e, key, deadline)         returns at once if anything was notified since
+ *
+ * The notifier publishes first, then notifies. The notifier and the woken may die at any point: a death nudges all seats. */
+typedef struct yn_event_shared {
+    _Atomic uint32_t sequence;
+    _Atomic uint32_t waiters; /* 1: somebody may sleep. Only a hint to skip the wake; never a count */
+} yn_event_shared;
+
+static inline uint32_t yn_event_key(yn_event_shared *event)
+{
+    uint32_t key = atomic_load(&event->sequence);
+    return key;
+}
+
+/* To be called with the condition found false after yn_event_key: announces the sleeper, then the caller must look once more. */
+static inline void yn_event_announce(yn_event_shared *event)
+{
+    atomic_store(&event->waiters, 1);
+}
+
+/* Sleeps unless notified since `key`. 0: look again; -ETIMEDOUT; -ENOMEM. */
+int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline);
+
+void yn_event_wake(yn_event_shared *event, int sleepers);
+
+/* Wakes one sleeper. A woken sleeper that leaves something for others to do calls it again (the baton). */
+static inline void yn_event_notify_one(yn_event_shared *event)
+{
+    yn_full_fence();
+    if (YN_UNLIKELY(atomic_load_explicit(&event->waiters, memory_order_relaxed) != 0))
+        yn_event_wake(event, 1);
+}
+
+static inline void yn_event_notify_all(yn_event_shared *event)
+{
+    yn_full_fence();
+    if (atomic_load_explicit(&event->waiters, memory_order_relaxed) != 0)
+        yn_event_wake(event, INT32_MAX);
+}
+
+#endif
