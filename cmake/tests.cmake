@@ -3,6 +3,8 @@
 # A test may say more in its opening comment, in lines of their own:
 #     labels: threads valgrind      further labels; `make check` runs these two under ThreadSanitizer and Valgrind
 #     timeout: 300                  seconds, instead of 120
+#     links: NAME                   the shared library made of tests/<folder>/plugin_NAME.c
+# TEST_PROGRAMS is the folder of all these, for dlopen.
 # Tests link the static library, where the functions between files (yn_…) are visible.
 set(YUNTA_TEST_FOLDERS base os shm sync proc comm pool crash stress)
 
@@ -15,7 +17,7 @@ function(yunta_add_check_test source)
 
   add_executable(${program} ${source})
   set_target_properties(${program} PROPERTIES C_STANDARD 17 C_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY tests)
-  target_compile_definitions(${program} PRIVATE _GNU_SOURCE)
+  target_compile_definitions(${program} PRIVATE _GNU_SOURCE TEST_PROGRAMS="${PROJECT_BINARY_DIR}/tests")
   target_compile_options(${program} PRIVATE ${YUNTA_WARNINGS})
   target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${program} PRIVATE yunta_testlib)
@@ -23,7 +25,7 @@ function(yunta_add_check_test source)
 
   set(labels ${folder})
   set(timeout 120)
-  file(STRINGS ${source} tags REGEX "^[ /*]*(labels|timeout): ")
+  file(STRINGS ${source} tags REGEX "^[ /*]*(labels|timeout|links): ")
   foreach(tag IN LISTS tags)
     if(tag MATCHES "labels: ([a-z ]+)")
       string(STRIP "${CMAKE_MATCH_1}" words)
@@ -31,11 +33,23 @@ function(yunta_add_check_test source)
       list(APPEND labels ${words})
     elseif(tag MATCHES "timeout: ([0-9]+)")
       set(timeout ${CMAKE_MATCH_1})
+    elseif(tag MATCHES "links: ([a-z0-9_]+)")
+      target_link_libraries(${program} PRIVATE plugin_${CMAKE_MATCH_1})
     endif()
   endforeach()
   add_test(NAME ${folder}.${name} COMMAND ${program})
   set_tests_properties(${folder}.${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+endfunction()
+
+# Calls of the library in a plugin end in the program, which exports what it has of it.
+function(yunta_add_test_plugin source)
+  get_filename_component(name ${source} NAME_WE)
+  add_library(${name} SHARED ${source})
+  set_target_properties(${name} PROPERTIES C_STANDARD 17 C_EXTENSIONS OFF LIBRARY_OUTPUT_DIRECTORY tests)
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+  target_compile_options(${name} PRIVATE ${YUNTA_WARNINGS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include)
 endfunction()
 
 if(YUNTA_CHECK)
@@ -50,6 +64,10 @@ if(YUNTA_CHECK)
   target_link_libraries(yunta_testlib PUBLIC yunta_static PkgConfig::CHECK)
 
   foreach(folder IN LISTS YUNTA_TEST_FOLDERS)
+    file(GLOB plugins CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/plugin_*.c)
+    foreach(source IN LISTS plugins)
+      yunta_add_test_plugin(${source})
+    endforeach()
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/test_*.c)
     foreach(source IN LISTS sources)
       yunta_add_check_test(${source})
@@ -85,7 +103,10 @@ foreach(rule layers sizes)
 endforeach()
 if(NOT YUNTA_SANITIZE AND NOT CMAKE_C_FLAGS MATCHES "-fprofile|-fcoverage" AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
   add_test(NAME house.names COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-names ${PROJECT_BINARY_DIR})
+  add_test(NAME headers.readme
+    COMMAND ${PROJECT_SOURCE_DIR}/tests/headers/readme ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER})
   set_tests_properties(house.names PROPERTIES LABELS house)
+  set_tests_properties(headers.readme PROPERTIES LABELS headers TIMEOUT 60)
   if(YUNTA_INSTALL)
     add_test(NAME consumer
       COMMAND ${PROJECT_SOURCE_DIR}/tests/consumer/run ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER})

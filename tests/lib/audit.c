@@ -5,6 +5,7 @@
 
 #include "test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,32 +21,48 @@
 /* What the library itself keeps open in a process, from first use to its end: the arena's memory and sockets. */
 #define OWN_DESCRIPTORS 6
 
-#define LINK_SIZE 128
-static char (*links_before)[LINK_SIZE]; /* where each descriptor led before the test; "" if closed */
-static size_t links_size;
+/* Where each descriptor of this process leads; "" if it is closed. */
+struct descriptors {
+    char (*links)[64];
+    size_t size, open;
+};
+static struct descriptors before;
 
-static size_t highest_descriptor(void)
+static void note_descriptor(struct descriptors *seen, const char *name)
 {
-    long most = sysconf(_SC_OPEN_MAX);
-    return most > 0 && most < 4096 ? (size_t)most : 4096;
-}
-
-static bool read_link(size_t descriptor, char *link)
-{
+    size_t descriptor = strtoul(name, NULL, 10);
+    if (descriptor >= seen->size) {
+        size_t size = 2 * descriptor + 64;
+        seen->links = realloc(seen->links, size * sizeof *seen->links);
+        ck_assert_ptr_nonnull(seen->links);
+        memset(seen->links[seen->size], 0, (size - seen->size) * sizeof *seen->links);
+        seen->size = size;
+    }
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%zu", descriptor);
-    ssize_t n = readlink(path, link, LINK_SIZE - 1);
+    char *link = seen->links[descriptor];
+    ssize_t n = readlink(path, link, sizeof *seen->links - 1);
     link[n > 0 ? n : 0] = '\0';
-    return n > 0;
+    seen->open++;
+}
+
+static struct descriptors read_descriptors(void)
+{
+    struct descriptors seen = {0};
+    DIR *folder = opendir("/proc/self/fd");
+    ck_assert_ptr_nonnull(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        if (entry->d_name[0] != '.' && strtol(entry->d_name, NULL, 10) != dirfd(folder))
+            note_descriptor(&seen, entry->d_name);
+    closedir(folder);
+    return seen;
 }
 
 size_t test_descriptor_count(void)
 {
-    char link[LINK_SIZE];
-    size_t count = 0;
-    for (size_t i = 0; i < highest_descriptor(); i++)
-        count += read_link(i, link);
-    return count;
+    struct descriptors now = read_descriptors();
+    free(now.links);
+    return now.open;
 }
 
 /* The library's own: close-on-exec, and of a kind that it keeps. A pidfd, an event or a pipe is always somebody's leak,
@@ -60,18 +77,20 @@ static bool may_be_own(size_t descriptor, const char *link)
 
 static void audit_descriptors(void)
 {
-    char link[LINK_SIZE];
+    struct descriptors now = read_descriptors();
     int own = 0;
-    for (size_t i = 0; i < links_size; i++) {
-        bool open = read_link(i, link);
-        if (strcmp(link, links_before[i]) == 0)
+    for (size_t i = 0; i < now.size || i < before.size; i++) {
+        const char *was = i < before.size ? before.links[i] : "", *is = i < now.size ? now.links[i] : "";
+        if (strcmp(was, is) == 0)
             continue;
-        ck_assert_msg(open, "descriptor %zu (%s) was closed", i, links_before[i]);
-        ck_assert_msg(links_before[i][0] == '\0', "descriptor %zu was %s and is %s", i, links_before[i], link);
-        ck_assert_msg(may_be_own(i, link), "descriptor %zu (%s) is left open", i, link);
+        ck_assert_msg(is[0] != '\0', "descriptor %zu (%s) was closed", i, was);
+        ck_assert_msg(was[0] == '\0', "descriptor %zu was %s and is %s", i, was, is);
+        ck_assert_msg(may_be_own(i, is), "descriptor %zu (%s) is left open", i, is);
         own++;
     }
     ck_assert_msg(own <= OWN_DESCRIPTORS, "%d descriptors are left open", own);
+    free(now.links);
+    free(before.links);
 }
 
 struct group {
@@ -107,18 +126,13 @@ void test_audit_processes(void)
 
 void test_audit_begin(void)
 {
-    links_size = highest_descriptor();
-    links_before = calloc(links_size, sizeof *links_before);
-    ck_assert_ptr_nonnull(links_before);
-    for (size_t i = 0; i < links_size; i++)
-        read_link(i, links_before[i]);
+    before = read_descriptors();
 }
 
 void test_audit_end(void)
 {
     test_audit_processes();
     audit_descriptors();
-    free(links_before);
 }
 
 struct program {
