@@ -114,15 +114,8 @@ if(NOT YUNTA_SANITIZE AND NOT CMAKE_C_FLAGS MATCHES "-fprofile|-fcoverage" AND N
   endif()
 endif()
 
-# Sanitizers and Valgrind write into files, since a worker's stderr may lead anywhere and its exit status be expected:
-# one test before all others empties the folder, and one after them complains of what is in it.
+# Where sanitizers and Valgrind write what they find (the presets say so, scripts/check reads it): into files, since a
+# worker's stderr may lead anywhere and its exit status be an expected one.
 if(YUNTA_REPORTS)
   file(MAKE_DIRECTORY ${YUNTA_REPORTS})
-  add_test(NAME reports.empty COMMAND find ${YUNTA_REPORTS} -type f -delete)
-  add_test(NAME reports.none COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-reports ${YUNTA_REPORTS})
-  get_property(tests DIRECTORY PROPERTY TESTS)
-  list(REMOVE_ITEM tests reports.empty reports.none)
-  set_tests_properties(${tests} PROPERTIES FIXTURES_REQUIRED reports)
-  set_tests_properties(reports.empty PROPERTIES FIXTURES_SETUP reports)
-  set_tests_properties(reports.none PROPERTIES FIXTURES_CLEANUP reports)
 endif()
