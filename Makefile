@@ -15,6 +15,9 @@ test: ## build everything and run the tests
 check: ## the tests under sanitizers and Valgrind, a clang build, the static analysers
 	@scripts/setup check && scripts/check
 
+coverage: ## which lines the tests reach, also in processes that are killed; build/cov/html
+	@scripts/setup coverage && scripts/coverage
+
 bench: ## measure, beside the peers; BENCH="start pool" for some of it
 	@scripts/setup bench && scripts/build release build/bench -DYUNTA_BUILD_BENCH=ON -DYUNTA_BUILD_EXAMPLES=OFF
 	@scripts/bench $(BENCH)
@@ -32,4 +35,4 @@ install: ## install library, headers, pkg-config file and CMake package; PREFIX=
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help demo test check bench ejercicio docs install clean
+.PHONY: help demo test check coverage bench ejercicio docs install clean
