@@ -105,6 +105,28 @@ static void close_team(yn_team_fds *fds)
             close(all[i]);
 }
 
+/* Out of the way of the standard streams, which a child may have to put in their places. */
+static int lift(int *fd)
+{
+    if (*fd >= 3)
+        return 0;
+    int high = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+    if (high < 0)
+        return -errno;
+    close(*fd);
+    *fd = high;
+    return 0;
+}
+
+static int lift_all(yn_team_fds *fds)
+{
+    int *all[] = {&fds->arena, &fds->news[0], &fds->news[1], &fds->server[0], &fds->server[1]};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < YN_COUNT(all); i++)
+        r = lift(all[i]);
+    return r;
+}
+
 static int make_team(void)
 {
     yn_team_fds fds = {-1, {-1, -1}, {-1, -1}};
@@ -114,6 +136,8 @@ static int make_team(void)
         r = yn_fdpass_pair(fds.news);
     if (r == 0)
         r = yn_fdpass_pair(fds.server);
+    if (r == 0)
+        r = lift_all(&fds);
     if (r == 0)
         r = yn_heap_create(arena, fds.arena);
     if (r != 0) {

@@ -54,6 +54,12 @@ int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadli
     return r == 0 ? yn_wait_commit(me, deadline) : r;
 }
 
+void yn_wait_announce_change(_Atomic uint32_t *word)
+{
+    atomic_fetch_add(word, 1);
+    yn_futex_wake(word, YN_WAKE_ALL);
+}
+
 /* From exactly the value slept on: a word that has changed since keeps nobody asleep, and may be somebody else's by now. */
 static void nudge(yn_seat_shared *seat)
 {

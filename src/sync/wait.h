@@ -27,6 +27,9 @@ int yn_wait_commit(yn_self *me, yn_deadline deadline);
 /* prepare and commit in one, for a word whose change is all that is waited for. */
 int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadline deadline);
 
+/* Changes a word that is waited on by yn_wait_on, and wakes all. */
+void yn_wait_announce_change(_Atomic uint32_t *word);
+
 /* The half of a claim word that can be slept on. */
 static inline _Atomic uint32_t *yn_claim_futex(_Atomic uint64_t *word)
 {

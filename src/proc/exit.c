@@ -1,0 +1,103 @@
+/* How a process ends when it is not killed.
+ * Never runs the parent's atexit handlers in a child: a child leaves by _exit, from the handler that was registered last.
+ * Next: proc/children.c, proc/child.c. */
+#include "proc/exit.h"
+#include "os/futex.h"
+#include "proc/children.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+yn_exit_upcalls yn_exit_up;
+
+/* glibc tells a handler the status; elsewhere only that the process ends. */
+extern int on_exit(void (*handler)(int, void *), void *argument) __attribute__((weak));
+
+typedef struct hook {
+    struct hook *next;
+    void (*call)(void *);
+    void *argument;
+} hook;
+
+int yunta_at_exit(void (*call)(void *argument), void *argument)
+{
+    int r = call ? 0 : -EINVAL;
+    if (r != 0 || !yn_self_get(&r))
+        return r;
+    hook *h = malloc(sizeof *h);
+    if (!h)
+        return -ENOMEM;
+    *h = (hook){.call = call, .argument = argument};
+    void *first = atomic_load(&yn_private_page->exit_hooks);
+    do
+        h->next = first;
+    while (!atomic_compare_exchange_weak(&yn_private_page->exit_hooks, &first, h));
+    yn_exit_arm();
+    return 0;
+}
+
+static void run_hooks(void)
+{
+    hook *h;
+    while ((h = atomic_load(&yn_private_page->exit_hooks))) {
+        void *first = h;
+        if (!atomic_compare_exchange_strong(&yn_private_page->exit_hooks, &first, h->next))
+            continue;
+        h->call(h->argument);
+        free(h);
+    }
+}
+
+void yn_exit_child(yn_self *me, yunta_process *record, int value)
+{
+    int status = value >= 0 && value <= 255 ? value : 255;
+    atomic_store(&yn_private_page->exit_armed, 0);
+    yn_children_end(me);
+    run_hooks();
+    fflush(stdout);
+    fflush(stderr);
+    memcpy(record->text, yn_fail_text(), sizeof record->text);
+    atomic_store(&record->exit_note, UINT64_C(1) << 32 | (uint32_t)value);
+    _exit(status);
+}
+
+static void leave(int status)
+{
+    /* Inherited by a child that has nothing to do with us, or done already. */
+    if (atomic_exchange(&yn_private_page->exit_armed, 0) == 0)
+        return;
+    int error;
+    yn_self *me = yn_self_get(&error);
+    if (!me)
+        return;
+    if (yn_exit_up.exiting)
+        yn_exit_up.exiting(me, status);
+    yunta_process *record = atomic_load(&me->slot->record);
+    if (status >= 0 && record && record->starter != me->claim)
+        yn_exit_child(me, record, status & 0xff);
+    yn_children_end(me);
+    run_hooks();
+}
+
+static void leave_with_status(int status, void *unused)
+{
+    (void)unused;
+    leave(status);
+}
+
+static void leave_without_status(void)
+{
+    leave(-1); /* the status is not known here, and must stay what it is: libc goes on */
+}
+
+void yn_exit_arm(void)
+{
+    uint32_t unarmed = 0;
+    if (!atomic_compare_exchange_strong(&yn_private_page->exit_armed, &unarmed, 1))
+        return;
+    if (on_exit)
+        on_exit(leave_with_status, NULL);
+    else
+        atexit(leave_without_status);
+}

@@ -1,0 +1,123 @@
+/* (module, offset) and back, by the program headers.
+ * Never trusts a name alone: the build id must agree.
+ * Next: proc/launch_spawn.c, pool/task.c. */
+#include "proc/image.h"
+#include "shm/heap.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <stdlib.h>
+
+typedef struct module {
+    uint64_t base;
+    uint8_t id[32];
+    uint32_t id_size;
+    bool is_program;
+    const char *path;
+} module;
+
+typedef struct search {
+    uint64_t address;        /* find the module that holds it … */
+    const yn_image_ref *ref; /* … or the module of this id */
+    unsigned seen;
+    bool found;
+    module module;
+} search;
+
+/* "GNU" note of type 3 in a PT_NOTE segment. */
+static bool note_id(const uint8_t *note, size_t size, module *m)
+{
+    while (size >= sizeof(ElfW(Nhdr))) {
+        ElfW(Nhdr) head;
+        memcpy(&head, note, sizeof head);
+        size_t name = yn_round_up(head.n_namesz, 4), text = yn_round_up(head.n_descsz, 4);
+        if (sizeof head + name + text > size)
+            return false;
+        if (head.n_type == NT_GNU_BUILD_ID && head.n_namesz == 4 && memcmp(note + sizeof head, "GNU", 4) == 0) {
+            m->id_size = head.n_descsz < sizeof m->id ? head.n_descsz : sizeof m->id;
+            memcpy(m->id, note + sizeof head + name, m->id_size);
+            return true;
+        }
+        note += sizeof head + name + text;
+        size -= sizeof head + name + text;
+    }
+    return false;
+}
+
+/* FNV-1a over the program headers: for modules linked without a build id. */
+static void header_id(const struct dl_phdr_info *info, module *m)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    const uint8_t *bytes = (const uint8_t *)info->dlpi_phdr;
+    for (size_t i = 0; i < sizeof(ElfW(Phdr)) * info->dlpi_phnum; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    memcpy(m->id, &hash, sizeof hash);
+    m->id_size = sizeof hash;
+}
+
+static bool read_module(const struct dl_phdr_info *info, search *s)
+{
+    module *m = &s->module;
+    bool holds = false, has_id = false;
+    *m = (module){.base = info->dlpi_addr, .path = info->dlpi_name, .is_program = s->seen == 0};
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_LOAD && s->address - (info->dlpi_addr + p->p_vaddr) < p->p_memsz)
+            holds = true;
+        if (p->p_type == PT_NOTE && !has_id)
+            has_id = note_id((const uint8_t *)(uintptr_t)(info->dlpi_addr + p->p_vaddr), p->p_memsz, m);
+    }
+    if (!has_id)
+        header_id(info, m);
+    if (!s->ref)
+        return holds;
+    return m->id_size == s->ref->id_size && memcmp(m->id, s->ref->id, m->id_size) == 0 &&
+           m->is_program == (s->ref->is_program != 0);
+}
+
+static int look(struct dl_phdr_info *info, size_t size, void *context)
+{
+    (void)size;
+    search *s = context;
+    s->found = read_module(info, s);
+    s->seen++;
+    return s->found;
+}
+
+yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
+{
+    search s = {.address = (uint64_t)(uintptr_t)function};
+    dl_iterate_phdr(look, &s);
+    if (!s.found) {
+        *error = YUNTA_ENOFUNCTION;
+        return NULL;
+    }
+    size_t length = strlen(s.module.path) + 1;
+    yn_image_ref *ref = yn_heap_alloc(me, sizeof *ref + length, 0);
+    if (!ref) {
+        *error = -ENOMEM;
+        return NULL;
+    }
+    ref->offset = s.address - s.module.base;
+    memcpy(ref->id, s.module.id, sizeof ref->id);
+    ref->id_size = s.module.id_size;
+    ref->is_program = s.module.is_program;
+    memcpy(ref->path, s.module.path, length);
+    *error = 0;
+    return ref;
+}
+
+int yn_image_resolve(const yn_image_ref *ref, void (**function)(void))
+{
+    search s = {.ref = ref};
+    dl_iterate_phdr(look, &s);
+    if (!s.found && !ref->is_program && ref->path[0] != '\0' && dlopen(ref->path, RTLD_NOW | RTLD_GLOBAL)) {
+        s = (search){.ref = ref};
+        dl_iterate_phdr(look, &s);
+    }
+    if (!s.found)
+        return YUNTA_ENOFUNCTION;
+    *function = (void (*)(void))(uintptr_t)(s.module.base + ref->offset);
+    return 0;
+}

@@ -1,0 +1,161 @@
+/* Start method forkserver: asks a clean server to fork; starts the server when there is none.
+ * Never depends on the size or the threads of the caller.
+ * Next: proc/server.c, the other side; proc/watch.c, who execs it. */
+#include "os/fdpass.h"
+#include "os/life.h"
+#include "proc/child.h"
+#include "proc/exec.h"
+#include "proc/launcher.h"
+#include "proc/server.h"
+#include "proc/team.h"
+#include "shm/heap.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static int ask_watch(yn_self *me, yunta_process *record)
+{
+    int error;
+    yn_exec_block *block = yn_exec_prepare(me, record, NULL, &error); /* stays: the watch reads it when it pleases */
+    if (!block)
+        return error;
+    yn_news news = {.kind = YN_NEWS_EXEC, .pid = getpid(), .claim = atomic_load(&record->who), .block = block};
+    return yn_fdpass_send(yn_team.news[0], &news, sizeof news, NULL, 0);
+}
+
+/* By the one elected. Requests may be queued from now on, before it has come up. */
+static int start_server(yn_self *me)
+{
+    yunta_process *record;
+    int r = yn_record_create(me, &record, "yunta-forkserver");
+    if (r != 0)
+        return r;
+    yn_claim who = yn_slot_take(me->arena, me->arena_fd, 0, &r);
+    if (r == 0) {
+        atomic_store(&record->who, who);
+        record->internal = true;
+        record->function = yn_image_describe(me, (void (*)(void))yn_server_main, &r);
+    }
+    if (r == 0) {
+        atomic_store(&me->arena->server, who);
+        r = ask_watch(me, record);
+    }
+    if (r != 0 && who)
+        yn_team_bury(me, who);
+    return r;
+}
+
+static int ensure_server(yn_self *me, yn_claim *server)
+{
+    yn_arena_shared *arena = me->arena;
+    for (;;) {
+        *server = atomic_load(&arena->server);
+        if (*server && yn_claim_is_alive(&arena->slots, *server))
+            return 0;
+        uint32_t round = atomic_load(&arena->server_ready);
+        if (!yn_team_elect(me, &arena->server_starter)) {
+            yn_wait_on(me, &arena->server_ready, round, yn_deadline_in(100));
+            continue;
+        }
+        int r = *server == atomic_load(&arena->server) ? start_server(me) : 0;
+        atomic_store(&arena->server_starter, 0);
+        yn_wait_announce_change(&arena->server_ready);
+        if (r != 0)
+            return r;
+    }
+}
+
+/* Our streams, as the options have changed them, and our directory. */
+static int collect(const yn_launch *launch, yn_server_request *request, int fds[4], bool opened[4])
+{
+    int count = 0;
+    for (int i = 0; i < 3; i++) {
+        int fd = launch->has_streams && launch->streams[i] >= 0 ? launch->streams[i] : i;
+        bool null = launch->has_streams && launch->streams[i] == YN_STREAM_NULL;
+        if (null)
+            fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null && fd < 0)
+            return -errno;
+        if (!null && fcntl(fd, F_GETFD) < 0)
+            continue;
+        opened[count] = null;
+        fds[count++] = fd;
+        request->present |= 1u << i;
+    }
+    int directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0) {
+        opened[count] = true;
+        fds[count++] = directory;
+        request->present |= 8u;
+    }
+    return count;
+}
+
+static int send_request(yn_launch *launch)
+{
+    yn_server_request request = {.record = launch->record};
+    int fds[4];
+    bool opened[4] = {false, false, false, false};
+    int count = collect(launch, &request, fds, opened);
+    if (count < 0)
+        return count;
+    int r = yn_fdpass_send(yn_team.server[0], &request, sizeof request, fds, count);
+    for (int i = 0; i < count; i++)
+        if (opened[i])
+            close(fds[i]);
+    return r;
+}
+
+/* True while the child may still come up by itself. */
+static bool may_come(yn_self *me, yunta_process *record, yn_claim server)
+{
+    if (yn_record_state(record) != YN_PROCESS_NEW || !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who)))
+        return false;
+    if (yn_claim_is_alive(&me->arena->slots, server))
+        return true;
+    /* The server is dead: was it before it took the request? Then nobody else shall. */
+    yn_claim nobody = 0;
+    if (atomic_compare_exchange_strong(&record->server, &nobody, me->claim))
+        return false;
+    /* What it had forked has announced itself by now, or will find its slot gone. */
+    yn_team_bury(me, atomic_load(&record->who));
+    return yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who));
+}
+
+/* Until the child stands or has failed; -ECANCELED: no child came of it. */
+static int await_child(yn_self *me, yunta_process *record, yn_claim server)
+{
+    for (;;) {
+        uint32_t key = yn_event_key(&record->changed);
+        yn_event_announce(&record->changed);
+        if (!may_come(me, record, server))
+            return yn_record_state(record) == YN_PROCESS_NEW && atomic_load(&record->pid) == 0 ? -ECANCELED : 0;
+        int r = yn_event_wait(me, &record->changed, key, YN_NEVER);
+        if (r == -ENOMEM)
+            return r;
+    }
+}
+
+static int start(yn_self *me, yn_launch *launch)
+{
+    yunta_process *record = launch->record;
+    yn_claim server;
+    int r = ensure_server(me, &server);
+    if (r == 0)
+        r = send_request(launch);
+    if (r == 0)
+        r = await_child(me, record, server);
+    if (r != 0)
+        return r;
+    launch->pid = atomic_load(&record->pid);
+    launch->seen = launch->pid > 0 ? yn_life_open_pid(launch->pid) : -1;
+    launch->mine = false;
+    return 0;
+}
+
+const yn_launcher yn_launch_forkserver = {.version = YN_LAUNCHER_VERSION,
+                                          .name = "forkserver",
+                                          .by_name = true,
+                                          .waits = true,
+                                          .carries = true,
+                                          .start = start};

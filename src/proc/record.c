@@ -1,0 +1,78 @@
+/* The record's life: made by a starter, finished by whoever learns of the end, freed by the last who knew it.
+ * Never frees what a child still runs with: the starter's reference goes only when it has reaped.
+ * Next: proc/process.c, proc/children.c. */
+#include "proc/record.h"
+#include "shm/heap.h"
+
+#include <sys/wait.h>
+
+int yn_record_create(yn_self *me, yunta_process **record, const char *name)
+{
+    void *block;
+    int r = yn_heap_alloc_zeroed(me, &block, sizeof **record, YN_CACHE_LINE);
+    if (r != 0)
+        return r;
+    yunta_process *made = block;
+    atomic_init(&made->references, 1);
+    made->starter = me->claim;
+    made->kept_descriptor = -1;
+    strncpy(made->name, name ? name : "", sizeof made->name - 1);
+    *record = made;
+    return 0;
+}
+
+void yn_record_release(yn_self *me, yunta_process *record)
+{
+    if (atomic_fetch_sub(&record->references, 1) != 1)
+        return;
+    yn_heap_free(me, record->function);
+    yn_heap_free(me, record->argument);
+    yn_heap_free(me, record->setup);
+    yn_heap_free(me, record);
+}
+
+void yn_record_set_state(yunta_process *record, yn_process_state state)
+{
+    atomic_store(&record->state, (uint32_t)state);
+    yn_event_notify_all(&record->changed);
+}
+
+static uint64_t ns_of(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
+}
+
+/* The one who may write the end: nobody yet, or one that died while writing. */
+static bool win(yn_self *me, yunta_process *record)
+{
+    yn_claim other = 0;
+    while (!atomic_compare_exchange_strong(&record->finishing, &other, me->claim)) {
+        if (other == me->claim || yn_claim_is_alive(&me->arena->slots, other))
+            return false;
+    }
+    return true;
+}
+
+void yn_record_finish(yn_self *me, yunta_process *record, bool known, int status, const struct rusage *usage, bool oom)
+{
+    if (yn_record_state(record) == YN_PROCESS_ENDED || !win(me, record))
+        return;
+    uint64_t note = atomic_load(&record->exit_note);
+    record->status_known = known || note != 0;
+    record->exit_status = -1;
+    if (known && WIFSIGNALED(status)) {
+        record->signal = WTERMSIG(status);
+        record->core_dumped = WCOREDUMP(status);
+        record->out_of_memory = oom;
+    } else if (known) {
+        record->exit_status = WEXITSTATUS(status);
+    } else if (note) {
+        record->exit_status = (int)(uint8_t)note;
+    }
+    if (usage) {
+        record->user_ns = ns_of(usage->ru_utime);
+        record->system_ns = ns_of(usage->ru_stime);
+        record->peak_bytes = (uint64_t)usage->ru_maxrss * 1024;
+    }
+    yn_record_set_state(record, YN_PROCESS_ENDED);
+}

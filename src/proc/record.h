@@ -1,0 +1,84 @@
+/* Record: a yunta_process as it stands in shared memory. */
+#ifndef YN_RECORD_H
+#define YN_RECORD_H
+
+#include "proc/image.h"
+#include "sync/wait.h"
+
+#include <sys/resource.h>
+#include <yunta/process.h>
+
+typedef enum yn_process_state {
+    YN_PROCESS_NEW = 0,    /* being started */
+    YN_PROCESS_STANDS = 1, /* set up as the options asked; its entry runs */
+    YN_PROCESS_FAILED = 2, /* could not be set up: start_error */
+    YN_PROCESS_ENDED = 3   /* ended, and everything below is written */
+} yn_process_state;
+
+/* What the child does to itself before its entry: options, flattened into one heap block. */
+typedef struct yn_child_setup {
+    bool inherit_signals, new_group, has_user, has_group, has_environment, has_mask;
+    uint32_t limit_count, processor_count, environment_count;
+    pid_t process_group;
+    uid_t user;
+    gid_t group;
+    mode_t mask;                         /* umask; where has_mask */
+    uint64_t signal_mask;                /* where inherit_signals: as the kernel has it */
+    const char *directory;               /* these point into the same block */
+    char *const *environment;
+    const int *processors;
+    const yunta_resource_limit *limits;
+} yn_child_setup;
+
+struct yunta_process {
+    yn_event_shared changed; /* notified at each change of `state` */
+    _Atomic uint32_t state;
+    _Atomic uint32_t references; /* the handle; the starter's list; the server while it has not reaped. Freed at 0 */
+    _Atomic yn_claim who;        /* the slot of its process */
+    yn_claim starter;
+    _Atomic int32_t pid;
+    _Atomic int32_t start_error;
+    yunta_start_method method; /* the starter's default, which its children inherit */
+    bool daemon;
+    bool internal;  /* ours (a foreman): not shown among the active children */
+    bool announced; /* to the watch, before an exec */
+    char name[YUNTA_FAILURE_NAME];
+
+    int (*call)(const void *argument); /* under fork: valid in the child as it is */
+    yn_image_ref *function;            /* otherwise */
+    void *argument;
+    size_t argument_size;
+    yn_child_setup *setup; /* NULL: nothing asked for */
+
+    _Atomic yn_claim server; /* the forkserver that has taken the request; the starter, to take it back */
+    int kept_descriptor;     /* where there are no pidfds: what an exec'ed child holds until its end, or -1 */
+
+    /* Written by the child before _exit: 1 << 32 | value. So a stolen status loses only signal and usage. */
+    _Atomic uint64_t exit_note;
+    char text[YUNTA_FAILURE_TEXT]; /* what yunta_fail said in the entry */
+
+    /* Written once, by whoever wins `finishing` (the claim of the one), before state becomes ENDED. */
+    _Atomic yn_claim finishing;
+    bool status_known, core_dumped, out_of_memory;
+    int signal, exit_status;
+    uint64_t user_ns, system_ns, peak_bytes;
+};
+
+/* A new record, one reference. 0, -ENOMEM. */
+int yn_record_create(yn_self *me, yunta_process **record, const char *name);
+
+/* Drops one reference; the last frees it. */
+void yn_record_release(yn_self *me, yunta_process *record);
+
+void yn_record_set_state(yunta_process *record, yn_process_state state);
+
+static inline yn_process_state yn_record_state(const yunta_process *record)
+{
+    return (yn_process_state)atomic_load_explicit(&record->state, memory_order_acquire);
+}
+
+/* Writes how it ended: `status` as wait gives it (usage may be NULL), or, with `known` false, only what the child noted itself. Only
+ * the first caller's counts. */
+void yn_record_finish(yn_self *me, yunta_process *record, bool known, int status, const struct rusage *usage, bool oom);
+
+#endif

@@ -1,0 +1,156 @@
+/* Starting the watch, finding it dead, starting the next one.
+ * Never makes it visible to the program's wait, never has two at once.
+ * Next: proc/watch.c, what the watch does. */
+#include "proc/team.h"
+#include "os/fdpass.h"
+#include "os/futex.h"
+#include "os/life.h"
+#include "os/rawsys.h"
+#include "proc/watch.h"
+#include "sync/wait.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int yn_team_announce(yn_claim claim, int *kept)
+{
+    yn_life life;
+    int r = yn_life_open_self(&life);
+    if (r != 0)
+        return r;
+    yn_news news = {.kind = YN_NEWS_BORN, .pid = getpid(), .claim = claim};
+    r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1);
+    close(life.seen);
+    if (r != 0 && life.kept >= 0) {
+        close(life.kept);
+        life.kept = -1;
+    }
+    *kept = life.kept;
+    return r;
+}
+
+void yn_team_bury(yn_self *me, yn_claim claim)
+{
+    yn_slot_table_shared *table = &me->arena->slots;
+    yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(claim));
+    uint64_t starting = (claim >> 24 << 24) | YN_SLOT_STARTING;
+    if (atomic_load(&slot->word) != starting || !yn_slot_declare_dead(table, claim))
+        return;
+    atomic_fetch_add(&me->arena->deaths, 1);
+    yn_wait_nudge_all(table);
+    yn_slot_clear(table, claim);
+}
+
+/* The descriptor by which this process sees the present watch, opened when the watch is a new one. -1: none. */
+static int see_watch(yn_arena_shared *arena)
+{
+    uint32_t generation = atomic_load(&arena->watch_generation);
+    if (generation == 0)
+        return -1;
+    if (atomic_load(&yn_private_page->watch_generation) == generation)
+        return atomic_load(&yn_private_page->watch_seen) - 1;
+    pid_t pid = atomic_load(&arena->watch_pid);
+    uint64_t began = atomic_load(&arena->watch_began_ns);
+    int fd = yn_life_open_pid(pid);
+    /* A later owner of its pid began later; the kernel tells that to a hundredth of a second. */
+    if (fd >= 0 && yn_life_began_ns(pid) > began + UINT64_C(20000000)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0)
+        return fd == -ENOSYS ? -2 : -1;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    int old = atomic_exchange(&yn_private_page->watch_seen, fd + 1) - 1;
+    atomic_store(&yn_private_page->watch_generation, generation);
+    if (old >= 0)
+        close(old);
+    return fd;
+}
+
+static bool watch_lives(yn_arena_shared *arena)
+{
+    int fd = see_watch(arena);
+    if (fd == -2) /* no pidfds: as good as a bare pid can tell */
+        return kill(atomic_load(&arena->watch_pid), 0) == 0 || errno == EPERM;
+    return fd >= 0 && !yn_life_has_ended(fd, 0);
+}
+
+/* By the one who holds watch_starter. */
+static int start_watch(yn_self *me)
+{
+    yn_arena_shared *arena = me->arena;
+    pid_t old = atomic_load(&arena->watch_pid);
+    if (old > 0)
+        waitpid(old, NULL, (int)(WNOHANG | __WCLONE)); /* if it was ours */
+    /* Valgrind's own memory looks like ours; what it preloads gives it away. */
+    const char *preload = getenv("LD_PRELOAD");
+    bool shed_memory = !preload || !strstr(preload, "vgpreload");
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    uint64_t began = yn_boot_ns();
+    long pid = yn_watch_clone(arena, &yn_team, shed_memory);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        return YUNTA_ENOWATCH;
+    atomic_store(&arena->watch_pid, (int32_t)pid);
+    atomic_store(&arena->watch_began_ns, began);
+    atomic_fetch_add(&arena->watch_generation, 1);
+    return 0;
+}
+
+bool yn_team_elect(yn_self *me, _Atomic uint64_t *word)
+{
+    yn_claim other = 0;
+    while (!atomic_compare_exchange_strong(word, &other, me->claim)) {
+        if (other == me->claim || yn_claim_is_alive(&me->arena->slots, other))
+            return false;
+    }
+    return true;
+}
+
+int yn_team_ensure_watch(yn_self *me)
+{
+    yn_arena_shared *arena = me->arena;
+    for (;;) {
+        uint32_t generation = atomic_load(&arena->watch_generation);
+        if (watch_lives(arena))
+            return 0;
+        if (!yn_team_elect(me, &arena->watch_starter)) {
+            yn_wait_on(me, &arena->watch_generation, generation, yn_deadline_in(100));
+            continue;
+        }
+        bool first = generation == 0;
+        int r = generation == atomic_load(&arena->watch_generation) ? start_watch(me) : 0;
+        atomic_store(&arena->watch_starter, 0);
+        yn_futex_wake(&arena->watch_generation, YN_WAKE_ALL);
+        if (r != 0)
+            return r;
+        int kept;
+        return first ? yn_team_announce(me->claim, &kept) : 0;
+    }
+}
+
+/* A process that the program forked by itself has just attached. */
+static int announce_guest(yn_self *me)
+{
+    if (atomic_load(&me->arena->watch_generation) == 0)
+        return 0; /* nobody to tell yet; whoever starts the watch will find us by our slot */
+    int kept;
+    return yn_team_announce(me->claim, &kept);
+}
+
+static void check_watch(yn_self *me)
+{
+    if (atomic_load(&me->arena->watch_generation) != 0)
+        yn_team_ensure_watch(me);
+}
+
+__attribute__((constructor)) static void set_up(void)
+{
+    yn_self_up.announce = announce_guest;
+    yn_wait_up.check_watch = check_watch;
+}

@@ -1,0 +1,20 @@
+/* Team: keeping a watch, and telling it of births. */
+#ifndef YN_TEAM_H
+#define YN_TEAM_H
+
+#include "proc/news.h"
+
+/* There is a watch, or one is started now. 0 or YUNTA_ENOWATCH. Cheap when it lives. */
+int yn_team_ensure_watch(yn_self *me);
+
+/* Sends the calling process's life descriptor to the watch for `claim`. Async-signal-safe; gives in *kept what has to stay open (or -1). 0 or -errno. */
+int yn_team_announce(yn_claim claim, int *kept);
+
+/* Elects who starts something that there is to be one of: writes our claim into *word, 0 or a dead one's until then. False: somebody else
+ * is at it. To be set back to 0 afterwards. */
+bool yn_team_elect(yn_self *me, _Atomic uint64_t *word);
+
+/* Declares a process dead that never announced itself, and that its parent knows to be gone. */
+void yn_team_bury(yn_self *me, yn_claim claim);
+
+#endif

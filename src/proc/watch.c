@@ -1,0 +1,287 @@
+/* The watch's loop: births come over the socket, deaths over the life descriptors.
+ * Never calls malloc, stdio, or anything else that takes a lock of libc: it is a raw clone of a program that may have threads.
+ * Never repairs what the dead held: it declares, counts, nudges; whoever meets the rest repairs it. Next: proc/watch_shed.c, sync/wait.c. */
+#include "proc/watch.h"
+#include "os/rawsys.h"
+#include "proc/exec.h"
+#include "sync/wait.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+typedef struct watch {
+    yn_arena_shared *arena;
+    yn_team_fds fds;
+    int epoll;
+    uint32_t members; /* processes with a descriptor here, the forkserver not counted */
+} watch;
+
+static void bury(watch *w, const yn_claim *dead, int count);
+
+static yn_slot_shared *slot_of(watch *w, yn_claim claim)
+{
+    return yn_slot_at(&w->arena->slots, yn_claim_slot(claim));
+}
+
+static void kill_slot(yn_slot_shared *slot)
+{
+    int fd = atomic_load(&slot->watch_fd) - 1;
+    pid_t pid = atomic_load(&slot->pid);
+    if (fd < 0)
+        return;
+    /* Where the descriptor is a pipe: the process lives as long as it is not hung up, so its pid is its own. */
+    if (yn_raw4(SYS_pidfd_send_signal, fd, SIGKILL, 0, 0) < 0 && pid > 0) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        struct timespec none = {0, 0};
+        if (yn_raw5(SYS_ppoll, &p, 1, &none, NULL, 0) == 0)
+            yn_raw2(SYS_kill, pid, SIGKILL);
+    }
+}
+
+static void watch_over(watch *w, yn_claim claim, int fd)
+{
+    yn_slot_shared *slot = slot_of(w, claim);
+    int old = atomic_exchange(&slot->watch_fd, fd + 1) - 1;
+    if (old >= 0)
+        yn_raw1(SYS_close, old);
+    else if (claim != atomic_load(&w->arena->server))
+        w->members++;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
+    yn_raw4(SYS_epoll_ctl, w->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void born(watch *w, const yn_news *news, int fd)
+{
+    yn_slot_shared *slot = slot_of(w, news->claim);
+    if (!slot || !yn_claim_is_alive(&w->arena->slots, news->claim)) {
+        /* Its slot was taken from it while it was being started: its starter is dead. */
+        yn_raw4(SYS_pidfd_send_signal, fd, SIGKILL, 0, 0);
+        yn_raw1(SYS_close, fd);
+        return;
+    }
+    atomic_store(&slot->pid, news->pid);
+    watch_over(w, news->claim, fd);
+    yn_claim parent = atomic_load(&slot->parent);
+    if (parent != 0 && !yn_claim_is_alive(&w->arena->slots, parent))
+        kill_slot(slot);
+}
+
+/* The forkserver becomes a child of the watch, so that no wait of the program sees it; and dies with it. */
+static void exec_server(watch *w, const yn_news *news)
+{
+    long pid = yn_raw5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) {
+        yn_raw5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        yn_exec_now(news->block);
+        for (;;)
+            yn_raw1(SYS_exit_group, 127);
+    }
+    int fd = pid > 0 ? (int)yn_raw2(SYS_pidfd_open, pid, 0) : -1;
+    if (fd >= 0) {
+        atomic_store(&slot_of(w, news->claim)->pid, (int32_t)pid);
+        watch_over(w, news->claim, fd);
+    } else if (pid < 0) {
+        bury(w, &news->claim, 1);
+    }
+}
+
+/* One message of the socket, if there is one. */
+static bool hear(watch *w)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    yn_news news;
+    struct iovec data = {.iov_base = &news, .iov_len = sizeof news};
+    struct msghdr header = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+    long n = yn_raw3(SYS_recvmsg, w->fds.news[1], &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (n == -EINTR)
+        return true;
+    if (n != (long)sizeof news)
+        return false;
+    int fd = -1;
+    struct cmsghdr *c = header.msg_controllen >= sizeof *c ? &control.align : NULL;
+    if (c && c->cmsg_type == SCM_RIGHTS)
+        __builtin_memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    if (news.kind == YN_NEWS_BORN && fd >= 0)
+        born(w, &news, fd);
+    else if (news.kind == YN_NEWS_EXEC)
+        exec_server(w, &news);
+    return true;
+}
+
+/* All that a dead process had started goes too. One that has a slot but has not been heard of, after the socket is empty, does not exist, or will
+ * find its slot gone. */
+static void end_children_of(watch *w, yn_claim parent)
+{
+    yn_slot_table_shared *table = &w->arena->slots;
+    uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++) {
+        yn_slot_shared *slot = yn_slot_at(table, i);
+        uint64_t word = atomic_load(&slot->word);
+        if (atomic_load(&slot->parent) != parent || yn_slot_state_of(word) == YN_SLOT_FREE)
+            continue;
+        if (atomic_load(&slot->watch_fd) > 0) {
+            kill_slot(slot);
+        } else if (yn_slot_state_of(word) == YN_SLOT_STARTING) {
+            yn_claim claim = yn_claim_make(i, word >> 24);
+            if (yn_slot_declare_dead(table, claim))
+                yn_slot_clear(table, claim);
+        }
+    }
+}
+
+/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. */
+static void bury(watch *w, const yn_claim *dead, int count)
+{
+    yn_slot_table_shared *table = &w->arena->slots;
+    for (int i = 0; i < count; i++)
+        yn_slot_declare_dead(table, dead[i]);
+    atomic_fetch_add(&w->arena->deaths, (uint64_t)count);
+    yn_wait_nudge_all(table);
+    while (hear(w)) {
+    }
+    for (int i = 0; i < count; i++) {
+        yn_slot_shared *slot = slot_of(w, dead[i]);
+        end_children_of(w, dead[i]);
+        int fd = atomic_exchange(&slot->watch_fd, 0) - 1;
+        if (fd >= 0) {
+            yn_raw1(SYS_close, fd);
+            w->members -= dead[i] != atomic_load(&w->arena->server);
+        }
+        yn_slot_clear(table, dead[i]);
+    }
+    while (yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
+    }
+}
+
+/* "pid (name) S …": when it began, in ns since boot, from the 22nd field; 0 if it cannot be read. */
+static uint64_t began_ns(pid_t pid)
+{
+    char path[32] = "/proc/", text[512];
+    char digits[12];
+    int n = 0, at = 6, field = 2;
+    for (pid_t p = pid; p > 0; p /= 10)
+        digits[n++] = (char)('0' + p % 10);
+    while (n > 0)
+        path[at++] = digits[--n];
+    __builtin_memcpy(path + at, "/stat", 6);
+    int fd = (int)yn_raw4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    long got = fd >= 0 ? yn_raw3(SYS_read, fd, text, sizeof text - 1) : 0;
+    if (fd >= 0)
+        yn_raw1(SYS_close, fd);
+    long i = got - 1;
+    uint64_t ticks = 0;
+    while (i > 0 && text[i] != ')')
+        i--;
+    for (; i > 0 && i < got && field < 22; i++)
+        field += text[i] == ' ';
+    for (; i > 0 && i < got && text[i] >= '0' && text[i] <= '9'; i++)
+        ticks = ticks * 10 + (uint64_t)(text[i] - '0');
+    return ticks * 10000000u; /* USER_HZ is 100 on both machines */
+}
+
+/* A new watch finds those who announced themselves to the last one, or to none yet, by their slots. */
+static void find_members(watch *w)
+{
+    yn_slot_table_shared *table = &w->arena->slots;
+    uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++) {
+        yn_slot_shared *slot = yn_slot_at(table, i);
+        atomic_store(&slot->watch_fd, 0);
+        uint64_t word = atomic_load(&slot->word);
+        pid_t pid = atomic_load(&slot->pid);
+        yn_claim claim = yn_claim_make(i, word >> 24);
+        if (yn_slot_state_of(word) == YN_SLOT_DEAD) /* its last watch died over it */
+            bury(w, &claim, 1);
+        if (yn_slot_state_of(word) != YN_SLOT_LIVE && (yn_slot_state_of(word) != YN_SLOT_STARTING || pid == 0))
+            continue;
+        int fd = (int)yn_raw2(SYS_pidfd_open, pid, 0);
+        if (fd >= 0 && began_ns(pid) > atomic_load(&slot->joined_ns) + 20000000u) {
+            yn_raw1(SYS_close, fd); /* the pid belongs to somebody else by now */
+            fd = -ESRCH;
+        }
+        if (fd >= 0)
+            watch_over(w, claim, fd);
+        else if (fd == -ESRCH)
+            bury(w, &claim, 1);
+    }
+}
+
+/* Only the forkserver is left, or nobody. */
+static bool is_over(watch *w)
+{
+    if (w->members > 0)
+        return false;
+    while (hear(w)) {
+    }
+    if (w->members > 0)
+        return false;
+    yn_claim server = atomic_load(&w->arena->server);
+    if (server != 0 && yn_claim_is_alive(&w->arena->slots, server))
+        kill_slot(slot_of(w, server));
+    return true;
+}
+
+static void raise_limit(watch *w)
+{
+    struct rlimit limit;
+    yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+    yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+    atomic_store(&w->arena->watch_capacity, limit.rlim_cur > 16 ? limit.rlim_cur - 16 : 0);
+}
+
+__attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_fds *fds, bool shed_memory)
+{
+    watch w = {.arena = arena, .fds = *fds};
+    yn_watch_shed(fds, shed_memory);
+    yn_raw0(SYS_setsid);
+    yn_raw5(SYS_prctl, PR_SET_NAME, "yunta-watch", 0, 0, 0);
+    raise_limit(&w);
+    w.epoll = (int)yn_raw1(SYS_epoll_create1, EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+    yn_raw4(SYS_epoll_ctl, w.epoll, EPOLL_CTL_ADD, fds->news[1], &event);
+    find_members(&w);
+    do {
+        struct epoll_event events[64];
+        yn_claim dead[64];
+        int count = 0;
+        long n = yn_raw6(SYS_epoll_pwait, w.epoll, (long)events, 64, -1, 0, 0);
+        for (long i = 0; i < n; i++)
+            if (events[i].data.u64 != 0)
+                dead[count++] = events[i].data.u64;
+        while (hear(&w)) {
+        }
+        if (count > 0)
+            bury(&w, dead, count);
+    } while (!is_over(&w));
+    for (;;)
+        yn_raw1(SYS_exit_group, 0);
+}
+
+long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, bool shed_memory)
+{
+    long pid = yn_raw5(SYS_clone, 0, 0, 0, 0, 0); /* no exit signal: invisible to wait */
+    if (pid == 0)
+        run(arena, fds, shed_memory);
+    return pid;
+}

@@ -1,0 +1,14 @@
+/* The watch: a small process that notices deaths. See README.md. */
+#ifndef YN_WATCH_H
+#define YN_WATCH_H
+
+#include "proc/news.h"
+
+/* Makes the watch by a raw clone without an exit signal, so that the program's wait does not see it. Its pid, or -errno. To be called with
+ * all signals blocked. `shed_memory` as in yn_watch_shed. */
+long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, bool shed_memory);
+
+/* Inside the watch: closes all descriptors but those of the team, and gives back the private `memory` that came with the clone. */
+void yn_watch_shed(const yn_team_fds *fds, bool memory);
+
+#endif
