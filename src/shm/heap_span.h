@@ -1,0 +1,164 @@
+/* Spans: runs of up to 16 pages cut into blocks of one size, with one word of free blocks each. For the heap's own
+ * files.
+ *
+ * A span's descriptor stands in a shelf of its size class and never moves, nor changes its class: who still looks at it
+ * when its span is gone finds no free block there, or those of the next span, which are as good. See README.md for the
+ * invariants. */
+#ifndef YN_HEAP_SPAN_H
+#define YN_HEAP_SPAN_H
+
+#include "shm/heap_map.h"
+
+#define YN_SPAN_BLOCKS 63u
+#define YN_SPAN_IN_SERVICE (UINT64_C(1) << 63)
+#define YN_SPAN_PAGES ((uint64_t)16)
+#define YN_SMALL_MOST ((size_t)32768) /* larger ones are runs of pages */
+#define YN_SMALL_UNIT 64u             /* sizes are multiples of it, so that no two blocks share a cache line */
+
+typedef struct yn_heap_span_shared {
+    _Atomic uint64_t
+        blocks; /* bit i: block i is free; YN_SPAN_IN_SERVICE unless the descriptor is vacant, when it is 0 */
+    _Atomic uint64_t base;   /* address of block 0 */
+    _Atomic uint64_t full;   /* what `blocks` is when all are free */
+    _Atomic yn_claim keeper; /* who sets the span up or takes it down; else 0 */
+    struct yn_heap_shelf_shared *shelf;
+    uint32_t size;    /* of a block */
+    uint32_t inverse; /* 2^31 / (size / YN_SMALL_UNIT), rounded up */
+} YN_ALIGNED(64) yn_heap_span_shared;
+
+/* A shelf: `rows` pages of descriptors, 64 in each, but for the first few places, which this head takes up. words[]:
+ * for each row the spans that may have free blocks and are nobody's current one (handy), then for each row the vacant
+ * ones. Both are hints. */
+typedef struct yn_heap_shelf_shared {
+    struct yn_heap_shelf_shared *next;
+    uint32_t class, rows;
+    _Atomic uint64_t words[];
+} yn_heap_shelf_shared;
+
+static inline _Atomic uint64_t *yn_shelf_handy(yn_heap_shelf_shared *shelf, uint32_t row)
+{
+    return &shelf->words[row];
+}
+
+static inline _Atomic uint64_t *yn_shelf_vacant(yn_heap_shelf_shared *shelf, uint32_t row)
+{
+    return &shelf->words[shelf->rows + row];
+}
+
+static inline yn_heap_span_shared *yn_shelf_span(yn_heap_shelf_shared *shelf, uint32_t place)
+{
+    return (yn_heap_span_shared *)(void *)shelf + place;
+}
+
+static inline uint32_t yn_span_place(const yn_heap_span_shared *span)
+{
+    return (uint32_t)(span - (yn_heap_span_shared *)(void *)span->shelf);
+}
+
+/* The first place of a shelf that is a descriptor. */
+static inline uint32_t yn_shelf_first(const yn_heap_shelf_shared *shelf)
+{
+    size_t head = sizeof *shelf + sizeof(uint64_t) * 2 * shelf->rows;
+    return (uint32_t)((head + sizeof(yn_heap_span_shared) - 1) / sizeof(yn_heap_span_shared));
+}
+
+/* A cache: for each class the span that was last allocated from. It belongs to a slot; its lanes are there to keep the
+ * threads of a process apart, which find theirs by the address of their yn_self. All of it is hints. */
+#define YN_CACHE_LANES 8u
+typedef struct yn_heap_lane_shared {
+    _Atomic(yn_heap_span_shared *) current[YN_HEAP_SMALL_CLASSES];
+} yn_heap_lane_shared;
+
+typedef struct yn_heap_cache_shared {
+    yn_heap_lane_shared lane[YN_CACHE_LANES];
+} yn_heap_cache_shared;
+
+/* The class for a size of 0 … YN_SMALL_MOST: steps of 64 bytes up to 512, then four sizes to each doubling. */
+static inline uint32_t yn_class_of(size_t size)
+{
+    size_t last = size - (size != 0);
+    if (last < 512)
+        return (uint32_t)(last / 64);
+    unsigned power = 63u - (unsigned)__builtin_clzll(last);
+    return 8 + (power - 9) * 4 + (uint32_t)(last >> (power - 2) & 3);
+}
+
+static inline uint32_t yn_class_size(uint32_t class)
+{
+    if (class == YN_HEAP_SMALL_CLASSES)
+        return sizeof(yn_heap_cache_shared);
+    if (class < 8)
+        return (class + 1) * 64;
+    uint32_t power = 9 + (class - 8) / 4;
+    return (1u << power) + ((class - 8) % 4 + 1) * (1u << (power - 2));
+}
+
+/* Takes the lowest free block of a span. NULL: there is none, or somebody else took it at this moment. */
+static inline void *yn_span_take(yn_heap_span_shared *span)
+{
+    uint64_t blocks = atomic_load_explicit(&span->blocks, memory_order_relaxed) & ~YN_SPAN_IN_SERVICE;
+    if (YN_UNLIKELY(blocks == 0))
+        return NULL;
+    int number = __builtin_ctzll(blocks);
+    uint64_t bit = UINT64_C(1) << number;
+    if (YN_UNLIKELY(!(atomic_fetch_and_explicit(&span->blocks, ~bit, memory_order_acq_rel) & bit)))
+        return NULL;
+    /* The block is ours, so the span stays what it is now, whatever it was when we looked first. */
+    uint64_t base = atomic_load_explicit(&span->base, memory_order_relaxed);
+    return (void *)(uintptr_t)(base + (uint64_t)number * span->size);
+}
+
+/* The number of the block that begins at `p` or, if `inside`, that holds it; YN_SPAN_BLOCKS if there is none. */
+static inline uint32_t yn_span_block(const yn_heap_span_shared *span, const void *p, bool inside)
+{
+    uint64_t offset = (uint64_t)(uintptr_t)p - atomic_load_explicit(&span->base, memory_order_relaxed);
+    uint64_t unit = offset / YN_SMALL_UNIT;
+    if (YN_UNLIKELY(unit >= YN_SPAN_PAGES * YN_PAGE_BYTES / YN_SMALL_UNIT))
+        return YN_SPAN_BLOCKS;
+    uint32_t number = (uint32_t)(unit * span->inverse >> 31);
+    if (YN_UNLIKELY(!inside && (uint64_t)number * span->size != offset))
+        return YN_SPAN_BLOCKS;
+    return number < YN_SPAN_BLOCKS ? number : YN_SPAN_BLOCKS;
+}
+
+/* heap_span.c */
+
+/* A block of this class from wherever there is one, which `lane` (or NULL) then goes on with. NULL: no memory. */
+void *yn_span_alloc(yn_self *me, uint32_t class, yn_heap_lane_shared *lane);
+
+/* Frees a block of a span: 0, or -EINVAL if that is none, or free. */
+int yn_span_free(yn_self *me, yn_heap_span_shared *span, const void *block);
+
+/* heap_shelf.c */
+
+/* The span has free blocks again and is nobody's current one. */
+void yn_span_make_handy(yn_heap_span_shared *span);
+
+/* A span of the class that had free blocks a moment ago, for the caller to go on with; NULL if none is known. */
+yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t class);
+
+/* A vacant descriptor of the class, kept by me. NULL: no memory. */
+yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t class);
+
+/* Ends my keeping of a span: one without blocks loses its pages and becomes vacant. */
+void yn_span_let_go(yn_self *me, yn_heap_span_shared *span);
+
+/* Takes a span down if all its blocks are free. */
+void yn_span_give_up(yn_self *me, yn_heap_span_shared *span);
+void yn_spans_give_up_empty(yn_self *me);
+
+/* A block of any span of this class, those that are current for others too: when there is no memory for another span.
+ */
+void *yn_shelf_scrape(const yn_arena_shared *arena, uint32_t class);
+
+/* Whether a page begins a shelf that is in use. */
+bool yn_shelf_is_at(const yn_arena_shared *arena, const void *page);
+
+/* Repairs what the dead kept, and sets the hints right: of a class, of all. */
+void yn_shelf_look_over(yn_self *me, uint32_t class);
+bool yn_shelf_look_after_deaths(yn_self *me, uint32_t class);
+
+/* The blocks handed out of the spans of a class. */
+uint64_t yn_shelf_count(const yn_arena_shared *arena, uint32_t class);
+
+#endif
