@@ -77,34 +77,22 @@ void *yn_span_alloc(yn_self *me, uint32_t class, yn_heap_lane_shared *lane)
             return scrape(me, class);
         /* The span left behind becomes handy only now: where two had met in it, this one has found another. */
         leave(lane ? atomic_exchange(&lane->current[class], span) : span);
+        if (lane)
+            atomic_store_explicit(&lane->last, span, memory_order_relaxed);
         if (block)
             return block;
     }
 }
 
-static YN_NOINLINE void emptied(yn_self *me, yn_heap_span_shared *span)
+void yn_span_after_put(yn_self *me, yn_heap_span_shared *span, uint64_t before, uint64_t after)
 {
+    if (before == YN_SPAN_IN_SERVICE)
+        yn_span_make_handy(span);
+    if (after != atomic_load_explicit(&span->full, memory_order_relaxed))
+        return;
     uint32_t place = yn_span_place(span);
     uint64_t handy = atomic_load_explicit(yn_shelf_handy(span->shelf, place / 64), memory_order_relaxed);
     /* One that is not handy is somebody's current one. */
     if (handy >> place % 64 & 1 && __builtin_popcountll(handy) > HANDY_ENOUGH)
         yn_span_give_up(me, span);
-}
-
-int yn_span_free(yn_self *me, yn_heap_span_shared *span, const void *block)
-{
-    uint32_t number = yn_span_block(span, block, false);
-    uint64_t full = atomic_load_explicit(&span->full, memory_order_relaxed);
-    uint64_t bit = UINT64_C(1) << number; /* no block's number is 63 */
-    uint64_t old = atomic_load_explicit(&span->blocks, memory_order_relaxed);
-    do {
-        if (YN_UNLIKELY(number == YN_SPAN_BLOCKS || !(old & YN_SPAN_IN_SERVICE) || old & bit || !(full & bit)))
-            return -EINVAL;
-    } while (!atomic_compare_exchange_weak_explicit(&span->blocks, &old, old | bit, memory_order_acq_rel,
-                                                    memory_order_relaxed));
-    if (YN_UNLIKELY(old == YN_SPAN_IN_SERVICE))
-        yn_span_make_handy(span);
-    if ((old | bit) == full)
-        emptied(me, span);
-    return 0;
 }

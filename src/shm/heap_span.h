@@ -62,12 +62,14 @@ static inline uint32_t yn_shelf_first(const yn_heap_shelf_shared *shelf)
     return (uint32_t)((head + sizeof(yn_heap_span_shared) - 1) / sizeof(yn_heap_span_shared));
 }
 
-/* A cache: for each class the span that was last allocated from. It belongs to a slot; its lanes are there to keep the
- * threads of a process apart, which find theirs by the address of their yn_self. All of it is hints. */
+/* A cache: for each class the span that was last allocated from, and the span that was last freed to or begun, where
+ * the next block that is freed may well lie. It belongs to a slot; its lanes are there to keep the threads of a process
+ * apart, which find theirs by the address of their yn_self. All of it is hints. */
 #define YN_CACHE_LANES 8u
 typedef struct yn_heap_lane_shared {
     _Atomic(yn_heap_span_shared *) current[YN_HEAP_SMALL_CLASSES];
-} yn_heap_lane_shared;
+    _Atomic(yn_heap_span_shared *) last;
+} YN_ALIGNED(64) yn_heap_lane_shared;
 
 typedef struct yn_heap_cache_shared {
     yn_heap_lane_shared lane[YN_CACHE_LANES];
@@ -96,16 +98,19 @@ static inline uint32_t yn_class_size(uint32_t class)
 /* Takes the lowest free block of a span. NULL: there is none, or somebody else took it at this moment. */
 static inline void *yn_span_take(yn_heap_span_shared *span)
 {
-    uint64_t blocks = atomic_load_explicit(&span->blocks, memory_order_relaxed) & ~YN_SPAN_IN_SERVICE;
-    if (YN_UNLIKELY(blocks == 0))
-        return NULL;
-    int number = __builtin_ctzll(blocks);
-    uint64_t bit = UINT64_C(1) << number;
-    if (YN_UNLIKELY(!(atomic_fetch_and_explicit(&span->blocks, ~bit, memory_order_acq_rel) & bit)))
-        return NULL;
-    /* The block is ours, so the span stays what it is now, whatever it was when we looked first. */
-    uint64_t base = atomic_load_explicit(&span->base, memory_order_relaxed);
-    return (void *)(uintptr_t)(base + (uint64_t)number * span->size);
+    uint64_t old = atomic_load_explicit(&span->blocks, memory_order_relaxed), lowest;
+    do {
+        lowest = old & (~old + 1);
+        if (YN_UNLIKELY(old == 0 || old == YN_SPAN_IN_SERVICE))
+            return NULL;
+        if (YN_LIKELY(atomic_compare_exchange_weak_explicit(&span->blocks, &old, old & ~lowest, memory_order_acq_rel,
+                                                            memory_order_relaxed))) {
+            /* The block is ours, so the span stays what it is now, whatever it was when we looked first. */
+            uint64_t base = atomic_load_explicit(&span->base, memory_order_relaxed);
+            return (void *)(uintptr_t)(base + (uint64_t)__builtin_ctzll(lowest) * span->size);
+        }
+    } while (old & lowest);
+    return NULL;
 }
 
 /* The number of the block that begins at `p` or, if `inside`, that holds it; YN_SPAN_BLOCKS if there is none. */
@@ -121,13 +126,33 @@ static inline uint32_t yn_span_block(const yn_heap_span_shared *span, const void
     return number < YN_SPAN_BLOCKS ? number : YN_SPAN_BLOCKS;
 }
 
+/* Makes the block that begins at `p` free: the span's word was *before and became *after. False: no such block, or it is
+ * free. The word is read first: if `p` is a block of this span, that block has kept all the rest as it is since before. */
+static inline bool yn_span_put(yn_heap_span_shared *span, const void *p, uint64_t *before, uint64_t *after)
+{
+    uint64_t old = atomic_load_explicit(&span->blocks, memory_order_acquire);
+    uint64_t full = atomic_load_explicit(&span->full, memory_order_relaxed);
+    uint32_t number = yn_span_block(span, p, false);
+    if (YN_UNLIKELY(number == YN_SPAN_BLOCKS))
+        return false;
+    uint64_t bit = UINT64_C(1) << number;
+    do {
+        if (YN_UNLIKELY(!(old & YN_SPAN_IN_SERVICE) || old & bit || !(full & bit)))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&span->blocks, &old, old | bit, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    *before = old;
+    *after = old | bit;
+    return true;
+}
+
 /* heap_span.c */
 
 /* A block of this class from wherever there is one, which `lane` (or NULL) then goes on with. NULL: no memory. */
 void *yn_span_alloc(yn_self *me, uint32_t class, yn_heap_lane_shared *lane);
 
-/* Frees a block of a span: 0, or -EINVAL if that is none, or free. */
-int yn_span_free(yn_self *me, yn_heap_span_shared *span, const void *block);
+/* After a block was made free that had been the last one handed out, or the first one to come back. */
+void yn_span_after_put(yn_self *me, yn_heap_span_shared *span, uint64_t before, uint64_t after);
 
 /* heap_shelf.c */
 

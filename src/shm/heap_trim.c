@@ -7,7 +7,7 @@
 /* Words of hints, 64 pages each, given back in one go: as much as is out of everybody's reach meanwhile. */
 #define WORDS_MOST 16u
 
-#define KEEP_LEAST ((uint64_t)32 << 20 >> YN_PAGE_SHIFT)
+#define KEEP_LEAST ((uint64_t)64 << 20 >> YN_PAGE_SHIFT)
 
 static bool is_gone(yn_self *me, yn_page page)
 {
@@ -68,5 +68,5 @@ void yn_heap_trim_surplus(yn_self *me)
     uint64_t keep = (atomic_load_explicit(&me->arena->reserved, memory_order_relaxed) >> YN_PAGE_SHIFT) / 8;
     keep = keep > KEEP_LEAST ? keep : KEEP_LEAST;
     if (atomic_load_explicit(&me->arena->heap->idle, memory_order_relaxed) > (int64_t)keep)
-        yn_heap_trim(me, keep / 2);
+        yn_heap_trim(me, keep / 4 * 3);
 }
