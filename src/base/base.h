@@ -11,6 +11,14 @@
 #include <time.h>
 #include <yunta/error.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define YN_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define YN_THREAD_SANITIZER 1
+#endif
+#endif
+
 #define YN_LIKELY(x) __builtin_expect(!!(x), 1)
 #define YN_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define YN_CACHE_LINE 64
@@ -48,7 +56,10 @@ static inline void yn_pause(void)
 /* A full fence; on x86 a locked no-op on the stack is several times cheaper than mfence. */
 static inline void yn_full_fence(void)
 {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#if defined(YN_THREAD_SANITIZER)
+    static _Atomic int everywhere; /* it does not know fences, but knows this */
+    atomic_fetch_add(&everywhere, 0);
+#elif defined(__x86_64__)
     __asm__ volatile("lock orl $0, -8(%%rsp)" ::: "memory", "cc");
 #else
     atomic_thread_fence(memory_order_seq_cst);

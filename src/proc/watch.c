@@ -161,6 +161,8 @@ static void bury(watch *w, const yn_claim *dead, int count)
     for (int i = 0; i < count; i++) {
         yn_slot_shared *slot = slot_of(w, dead[i]);
         end_children_of(w, dead[i]);
+        if (atomic_load(&slot->word) >> 24 != dead[i] >> 24)
+            continue; /* its starter had taken the slot back, and it has its next tenant */
         int fd = atomic_exchange(&slot->watch_fd, 0) - 1;
         if (fd >= 0) {
             yn_raw1(SYS_close, fd);
@@ -203,9 +205,12 @@ static void find_members(watch *w)
 {
     yn_slot_table_shared *table = &w->arena->slots;
     uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++)
+        atomic_store(&yn_slot_at(table, i)->watch_fd, 0); /* the last watch's */
     for (uint32_t i = 0; i < used; i++) {
         yn_slot_shared *slot = yn_slot_at(table, i);
-        atomic_store(&slot->watch_fd, 0);
+        if (atomic_load(&slot->watch_fd) > 0)
+            continue; /* heard of while we buried another */
         uint64_t word = atomic_load(&slot->word);
         pid_t pid = atomic_load(&slot->pid);
         yn_claim claim = yn_claim_make(i, word >> 24);
