@@ -135,24 +135,16 @@ static YN_NOINLINE int free_large(yn_self *me, void *block, uint64_t entry)
     return 0;
 }
 
-static inline bool put_back(yn_self *me, yn_heap_span_shared *span, const void *block)
-{
-    uint64_t before, after;
-    if (YN_UNLIKELY(!yn_span_put(span, block, &before, &after)))
-        return false;
-    if (YN_UNLIKELY(before == YN_SPAN_IN_SERVICE || after == atomic_load_explicit(&span->full, memory_order_relaxed)))
-        yn_span_after_put(me, span, before, after);
-    return true;
-}
-
 static YN_NOINLINE int free_by_map(yn_self *me, yn_heap_lane_shared *lane, void *block)
 {
     uint64_t entry = entry_at(me, block);
     if (yn_page_kind_of(entry) != YN_PAGE_SPAN)
         return block ? free_large(me, block, entry) : 0;
-    if (lane)
-        atomic_store_explicit(&lane->last, span_of(entry), memory_order_relaxed);
-    return put_back(me, span_of(entry), block) ? 0 : -EINVAL;
+    yn_heap_span_shared *span = span_of(entry);
+    if (!yn_span_put(span, block))
+        return -EINVAL;
+    yn_span_done(me, lane ? atomic_exchange_explicit(&lane->last, span, memory_order_acq_rel) : span);
+    return 0;
 }
 
 int yn_heap_free(yn_self *me, void *block)
@@ -161,7 +153,7 @@ int yn_heap_free(yn_self *me, void *block)
     yn_heap_span_shared *last =
         YN_LIKELY(lane != NULL) ? atomic_load_explicit(&lane->last, memory_order_acquire) : NULL;
     /* Asking the last span saves the way through the map, whose steps all wait for one another. */
-    if (YN_LIKELY(last != NULL) && YN_LIKELY(put_back(me, last, block)))
+    if (YN_LIKELY(last != NULL) && YN_LIKELY(yn_span_put(last, block)))
         return 0;
     return free_by_map(me, lane, block);
 }

@@ -78,17 +78,15 @@ void *yn_span_alloc(yn_self *me, uint32_t class, yn_heap_lane_shared *lane)
         /* The span left behind becomes handy only now: where two had met in it, this one has found another. */
         leave(lane ? atomic_exchange(&lane->current[class], span) : span);
         if (lane)
-            atomic_store_explicit(&lane->last, span, memory_order_relaxed);
+            yn_span_done(me, atomic_exchange_explicit(&lane->last, span, memory_order_relaxed));
         if (block)
             return block;
     }
 }
 
-void yn_span_after_put(yn_self *me, yn_heap_span_shared *span, uint64_t before, uint64_t after)
+void yn_span_done(yn_self *me, yn_heap_span_shared *span)
 {
-    if (before == YN_SPAN_IN_SERVICE)
-        yn_span_make_handy(span);
-    if (after != atomic_load_explicit(&span->full, memory_order_relaxed))
+    if (!span || atomic_load(&span->blocks) != atomic_load_explicit(&span->full, memory_order_relaxed))
         return;
     uint32_t place = yn_span_place(span);
     uint64_t handy = atomic_load_explicit(yn_shelf_handy(span->shelf, place / 64), memory_order_relaxed);

@@ -126,9 +126,12 @@ static inline uint32_t yn_span_block(const yn_heap_span_shared *span, const void
     return number < YN_SPAN_BLOCKS ? number : YN_SPAN_BLOCKS;
 }
 
-/* Makes the block that begins at `p` free: the span's word was *before and became *after. False: no such block, or it is
- * free. The word is read first: if `p` is a block of this span, that block has kept all the rest as it is since before. */
-static inline bool yn_span_put(yn_heap_span_shared *span, const void *p, uint64_t *before, uint64_t *after)
+/* The span has free blocks again and is nobody's current one (heap_shelf.c). */
+void yn_span_make_handy(yn_heap_span_shared *span);
+
+/* Makes the block that begins at `p` free. False: there is no such block in this span, or it is free. The word is read
+ * first: if `p` is a block of this span, that block has kept all the rest as it is since before. */
+static inline bool yn_span_put(yn_heap_span_shared *span, const void *p)
 {
     uint64_t old = atomic_load_explicit(&span->blocks, memory_order_acquire);
     uint64_t full = atomic_load_explicit(&span->full, memory_order_relaxed);
@@ -141,8 +144,8 @@ static inline bool yn_span_put(yn_heap_span_shared *span, const void *p, uint64_
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&span->blocks, &old, old | bit, memory_order_acq_rel,
                                                     memory_order_relaxed));
-    *before = old;
-    *after = old | bit;
+    if (YN_UNLIKELY(old == YN_SPAN_IN_SERVICE))
+        yn_span_make_handy(span);
     return true;
 }
 
@@ -151,13 +154,11 @@ static inline bool yn_span_put(yn_heap_span_shared *span, const void *p, uint64_
 /* A block of this class from wherever there is one, which `lane` (or NULL) then goes on with. NULL: no memory. */
 void *yn_span_alloc(yn_self *me, uint32_t class, yn_heap_lane_shared *lane);
 
-/* After a block was made free that had been the last one handed out, or the first one to come back. */
-void yn_span_after_put(yn_self *me, yn_heap_span_shared *span, uint64_t before, uint64_t after);
+/* Blocks were freed to this span (or NULL), and the next ones will be freed elsewhere: if it is empty, and not the only
+ * one, it gives its pages back. */
+void yn_span_done(yn_self *me, yn_heap_span_shared *span);
 
 /* heap_shelf.c */
-
-/* The span has free blocks again and is nobody's current one. */
-void yn_span_make_handy(yn_heap_span_shared *span);
 
 /* A span of the class that had free blocks a moment ago, for the caller to go on with; NULL if none is known. */
 yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t class);
