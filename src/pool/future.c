@@ -60,7 +60,8 @@ int yunta_await(yunta_future *future, void *out, int milliseconds)
     if (future->owner != me->claim)
         return -EPERM;
     yn_job_shared *job = future->job;
-    r = yn_owner_wait(me, future->shared, future->pool, job, yn_deadline_in(milliseconds));
+    yunta_pool *pool = atomic_load(&future->shared->destroyed) ? NULL : future->pool;
+    r = yn_owner_wait(me, future->shared, pool, job, yn_deadline_in(milliseconds));
     if (r == 0)
         r = outcome(job, NULL);
     if (r == 0 && out)

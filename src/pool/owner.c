@@ -5,6 +5,8 @@
 #include "proc/children.h"
 #include "shm/heap.h"
 
+#include <sched.h>
+
 /* A single task often comes back at once; a map mostly does not, and the processor is better used by a worker. */
 static const uint64_t spin_for_single_ns = 20000;
 
@@ -137,8 +139,10 @@ static int wait_asleep(yn_self *me, yn_pool_shared *shared, yunta_pool *pool, yn
         if (pool)
             yn_owner_mend(me, pool);
         int r = yn_event_wait(me, &job->done, key, deadline);
-        if (r != 0)
+        if (r == -ETIMEDOUT)
             return yn_job_is_over(job) ? 0 : r;
+        if (r != 0) /* no seat to sleep on; but the job may not be left while workers write its results */
+            sched_yield();
     }
 }
 

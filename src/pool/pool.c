@@ -95,6 +95,7 @@ static int start(yn_self *me, yunta_pool *pool)
 
 static void release(yn_self *me, yunta_pool *pool)
 {
+    atomic_store(&pool->shared->destroyed, 1);
     yn_jobs_end(me, pool);
     yn_pool_release(me, pool->shared);
     pthread_mutex_destroy(&pool->lock);

@@ -49,7 +49,8 @@ typedef struct yn_pool_shared {
     _Atomic uint32_t foreman_ready; /* it has tried to start every worker once */
     _Atomic int32_t start_error;    /* why the last worker did not start */
     _Atomic uint64_t started, deaths, foremen;
-    _Atomic uint32_t ended; /* threads: how many have ended */
+    _Atomic uint32_t ended;     /* threads: how many have ended */
+    _Atomic uint32_t destroyed; /* the owner's yunta_pool is gone: futures must not follow their pointer to it */
 
     yn_worker_shared worker[];
 } yn_pool_shared;
@@ -91,7 +92,7 @@ struct yunta_pool {
 
 struct yunta_future {
     yn_pool_shared *shared;
-    yunta_pool *pool; /* NULL once that is destroyed: futures are on no list, so they ask `shared` first */
+    yunta_pool *pool; /* not to be followed once shared->destroyed */
     yn_job_shared *job;
     yn_claim owner;
 };
