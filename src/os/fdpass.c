@@ -4,7 +4,7 @@
 #include "os/fdpass.h"
 #include "os/rawsys.h"
 
-#include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@ int yn_fdpass_pair(int ends[2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
 }
 
-int yn_fdpass_send(int socket, const void *message, size_t size, const int *fds, int count)
+int yn_fdpass_send(int socket, const void *message, size_t size, const int *fds, int count, bool wait)
 {
     yn_assert(count <= YN_FDPASS_MOST);
     union control control;
@@ -36,10 +36,12 @@ int yn_fdpass_send(int socket, const void *message, size_t size, const int *fds,
         memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)count);
     }
     for (;;) {
-        ssize_t n = sendmsg(socket, &header, MSG_NOSIGNAL);
+        ssize_t n = sendmsg(socket, &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
         if (n >= 0)
             return 0;
-        if (errno != EINTR)
+        if (errno == ETOOMANYREFS && wait)
+            sched_yield(); /* until the receiver has taken some of those under way */
+        else if (errno != EINTR)
             return -errno;
     }
 }

@@ -5,12 +5,9 @@
 #include "os/futex.h"
 #include "os/life.h"
 #include "os/oom.h"
-#include "os/text.h"
+#include "proc/team.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,8 +16,9 @@
 #define P_PIDFD 3
 #endif
 
-/* How long others wait for the status of a process whose death is known, before they go by what it noted itself. */
-static const int status_grace_ms = 2000;
+/* How long others leave the parent of a dead process to write how it ended, before they go by what they can see themselves; and
+ * how long where they see nothing. */
+static const uint64_t status_grace_ns[2] = {UINT64_C(200000000), UINT64_C(2000000000)};
 /* A daemon that does not heed SIGTERM is killed after so long. */
 static const int daemon_grace_ms = 2000;
 
@@ -39,10 +37,11 @@ static void unlock(void)
     yn_futex_wake(&yn_private_page->children_lock, 1);
 }
 
+/* With the lock held. */
 static yn_child *find(const yunta_process *record)
 {
     yn_child *c = atomic_load(&yn_private_page->children);
-    while (c && c->record != record)
+    while (c && (c->record != record || c->forgotten))
         c = c->next;
     return c;
 }
@@ -62,42 +61,61 @@ int yn_children_add(yn_self *me, yunta_process *record, pid_t pid, int seen, boo
     return 0;
 }
 
-/* With the lock held: off the list, unless a thread still waits on its descriptor. */
-static yn_child *unlink_child(const yunta_process *record)
+/* With the lock held: off the list if it is forgotten and no thread uses it; else NULL. */
+static yn_child *unlink_idle(yn_child *c)
 {
-    yn_child *c = find(record);
-    if (!c || c->users > 0)
+    if (!c->forgotten || c->users > 0)
         return NULL;
-    yn_child *first = atomic_load(&yn_private_page->children);
-    if (c == first) {
+    yn_child *before = atomic_load(&yn_private_page->children);
+    if (c == before) {
         atomic_store(&yn_private_page->children, c->next);
         return c;
     }
-    while (first->next != c)
-        first = first->next;
-    first->next = c->next;
+    while (before->next != c)
+        before = before->next;
+    before->next = c->next;
     return c;
 }
 
-void yn_children_forget(yn_self *me, yunta_process *record)
+static void discard(yn_self *me, yn_child *c)
 {
-    lock();
-    yn_child *c = unlink_child(record);
-    unlock();
     if (!c)
         return;
     if (c->seen >= 0)
         close(c->seen);
-    yn_record_release(me, record);
+    yn_record_release(me, c->record);
     free(c);
 }
 
-/* What the kernel's counter said when this process last looked. */
-static bool oom_rose(void)
+/* With the lock held: kept until let_go. */
+static yn_child *hold(yn_child *c)
 {
-    static _Atomic uint64_t last;
-    uint64_t now = yn_oom_kills(), before = atomic_exchange(&last, now);
-    return now > before;
+    if (c)
+        c->users++;
+    return c;
+}
+
+/* With the lock held. What it returns is to be discarded, without the lock. */
+static yn_child *let_go(yn_child *c)
+{
+    c->users--;
+    return unlink_idle(c);
+}
+
+void yn_children_forget(yn_self *me, yunta_process *record)
+{
+    yn_child *c;
+    do { /* two threads that asked for a sentinel at once may both have made an entry */
+        lock();
+        yn_child *idle = NULL;
+        c = find(record);
+        if (c) {
+            c->forgotten = true;
+            idle = unlink_idle(c);
+        }
+        unlock();
+        discard(me, idle);
+    } while (c);
 }
 
 static int wait_call(yn_child *c, int flags, int *status, struct rusage *usage)
@@ -120,112 +138,111 @@ static int wait_call(yn_child *c, int flags, int *status, struct rusage *usage)
     return 0;
 }
 
-/* A zombie's status as its siblings can read it; false if it cannot be read. */
-static bool peek_status(pid_t pid, int *status)
-{
-    char path[32], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    char *p = strrchr(text, ')');
-    if (!p || p[1] != ' ' || p[2] != 'Z')
-        return false;
-    p = strrchr(text, ' '); /* exit_code is the last field */
-    *status = p ? atoi(p + 1) : 0;
-    return p != NULL;
-}
-
-/* Nobody will give us the status: what can be known without. */
-static void finish_unreaped(yn_self *me, yunta_process *record)
+/* With the lock held, so that no other thread of ours is between the status and the record: 0 when its end is written, -EAGAIN
+ * while it runs. */
+static int reap(yn_self *me, yn_child *c)
 {
     int status = 0;
-    bool known = peek_status(atomic_load(&record->pid), &status);
-    yn_record_finish(me, record, known, status, NULL, false);
-}
-
-/* A child of ours: 0 when its end is written, -EAGAIN while it runs. */
-static int reap(yn_self *me, yn_child *c, bool block)
-{
-    int status;
     struct rusage usage;
-    int r = wait_call(c, block ? 0 : WNOHANG, &status, &usage);
+    if (c->reaped)
+        return 0;
+    int r = wait_call(c, WNOHANG, &status, &usage);
     if (r == -EAGAIN)
         return r;
-    if (r == 0) {
-        bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        yn_record_finish(me, c->record, true, status, &usage, killed && oom_rose());
-        c->reaped = true;
-        return 0;
-    }
-    /* Somebody else has waited for it: another thread of ours, which is writing the end just now, or the program. */
-    yn_deadline grace = yn_deadline_in(c->reaped ? status_grace_ms : 50);
-    while (yn_record_state(c->record) != YN_PROCESS_ENDED && yn_deadline_left(grace) > 0) {
-        uint32_t key = yn_event_key(&c->record->changed);
-        yn_event_announce(&c->record->changed);
-        if (yn_record_state(c->record) != YN_PROCESS_ENDED)
-            yn_event_wait(me, &c->record->changed, key, grace);
-    }
-    yn_record_finish(me, c->record, false, 0, NULL, false);
+    c->reaped = true;
+    bool killed = r == 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    /* If somebody else has waited for it, what it noted itself is all there is. */
+    yn_record_finish(me, c->record, r == 0, status, r == 0 ? &usage : NULL, killed && yn_oom_rose());
+    yn_team_bury(me, atomic_load(&c->record->who)); /* if it never came so far as to tell the watch */
     return 0;
+}
+
+static int look_at_child(yn_self *me, yn_child *c)
+{
+    lock();
+    int r = reap(me, c);
+    unlock();
+    return r;
 }
 
 static int wait_for_child(yn_self *me, yn_child *c, yn_deadline deadline)
 {
-    if (deadline != YN_NEVER && !yn_life_has_ended(c->seen, deadline))
-        return -ETIMEDOUT;
-    int r = reap(me, c, deadline == YN_NEVER);
-    return r == -EAGAIN ? -ETIMEDOUT : r;
+    yn_event_shared *changed = &c->record->changed;
+    for (;;) {
+        uint32_t key = yn_event_key(changed);
+        if (c->seen < 0)
+            yn_event_announce(changed);
+        if (look_at_child(me, c) == 0)
+            return 0;
+        if (yn_deadline_left(deadline) == 0)
+            return -ETIMEDOUT;
+        if (c->seen >= 0)
+            yn_life_has_ended(c->seen, deadline);
+        else /* its death will change what we sleep on */
+            yn_event_wait(me, changed, key, deadline);
+    }
 }
 
-/* Somebody else's child: its parent writes the record, or has died. */
-static int wait_for_record(yn_self *me, yunta_process *record, yn_deadline deadline)
+/* Somebody else's child is dead, and its parent has not written how: by what can be known without. If that is nothing, only at
+ * last. */
+static void finish_unreaped(yn_self *me, yunta_process *record, bool at_last)
 {
-    yn_deadline grace = 0;
+    int status = 0;
+    bool known = yn_life_zombie_status(atomic_load(&record->pid), atomic_load(&record->began_ns), &status);
+    if (known || atomic_load(&record->exit_note) != 0 || at_last)
+        yn_record_finish(me, record, known, status, NULL, false);
+}
+
+/* Whether the process of a record is known to be dead, and since when. */
+static uint64_t death_of(yn_self *me, yunta_process *record, int seen)
+{
+    uint64_t found = atomic_load(&record->death_seen_ns);
+    bool dead = found != 0 || !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who)) ||
+                (seen >= 0 && yn_life_has_ended(seen, 0));
+    if (!dead || found != 0)
+        return found;
+    uint64_t now = yn_now_ns();
+    return atomic_compare_exchange_strong(&record->death_seen_ns, &found, now) ? now : found;
+}
+
+/* Somebody else's child: its parent writes the record, or is busy, or has died. A death that is known is waited for even when the
+ * deadline has passed, since then only the writing is awaited. */
+static int wait_for_record(yn_self *me, yunta_process *record, int seen, yn_deadline deadline)
+{
+    bool at_last = false;
     while (yn_record_state(record) != YN_PROCESS_ENDED) {
         uint32_t key = yn_event_key(&record->changed);
         yn_event_announce(&record->changed);
+        uint64_t death = death_of(me, record, seen);
         if (yn_record_state(record) == YN_PROCESS_ENDED)
             break;
-        bool gone = !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who));
-        if (gone && grace == 0)
-            grace = yn_deadline_in(atomic_load(&record->exit_note) ? 20 : status_grace_ms);
-        if (gone && yn_deadline_left(grace) == 0) {
-            finish_unreaped(me, record);
-            break;
-        }
-        yn_deadline until = gone && grace < deadline ? grace : deadline;
-        if (yn_deadline_left(until) == 0 && !gone)
+        if (death == 0 && yn_deadline_left(deadline) == 0)
             return -ETIMEDOUT;
+        yn_deadline until = death == 0 ? deadline : death + status_grace_ns[at_last];
+        if (death != 0 && yn_deadline_left(until) == 0) {
+            finish_unreaped(me, record, at_last);
+            until = at_last ? yn_deadline_in(10) : death + status_grace_ns[1]; /* somebody else may be writing it */
+            at_last = true;
+        }
         int r = yn_event_wait(me, &record->changed, key, until);
         if (r == -ENOMEM)
             return r;
-        if (r == -ETIMEDOUT && until == deadline && yn_deadline_left(deadline) == 0)
-            return -ETIMEDOUT;
     }
     return 0;
 }
 
 int yn_children_wait(yn_self *me, yunta_process *record, yn_deadline deadline)
 {
-    if (yn_record_state(record) == YN_PROCESS_ENDED)
-        return 0;
     lock();
-    yn_child *c = find(record);
-    bool mine = c && c->mine;
-    if (mine)
-        c->users++;
+    yn_child *c = hold(find(record));
     unlock();
-    if (!mine)
-        return wait_for_record(me, record, deadline);
-    int r = wait_for_child(me, c, deadline);
+    int r = c && c->mine ? wait_for_child(me, c, deadline) : wait_for_record(me, record, c ? c->seen : -1, deadline);
+    if (!c)
+        return r;
     lock();
-    c->users--;
+    c = let_go(c);
     unlock();
+    discard(me, c);
     return r;
 }
 
@@ -239,6 +256,21 @@ static int ended_descriptor(void)
     return ends[0];
 }
 
+/* A descriptor of our own for a process that somebody else has started. */
+static int open_seen(yn_self *me, yunta_process *record)
+{
+    pid_t pid = atomic_load(&record->pid);
+    int seen = pid > 0 ? yn_life_open_pid(pid) : -ESRCH;
+    /* The pid was this process's when we opened it, if its slot is still alive now. */
+    bool alive = yn_record_state(record) != YN_PROCESS_ENDED &&
+                 yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who));
+    if (alive && seen != -ESRCH)
+        return seen;
+    if (seen >= 0)
+        close(seen);
+    return ended_descriptor();
+}
+
 int yn_children_sentinel(yn_self *me, yunta_process *record)
 {
     lock();
@@ -247,86 +279,75 @@ int yn_children_sentinel(yn_self *me, yunta_process *record)
     unlock();
     if (seen >= 0)
         return seen;
-    pid_t pid = atomic_load(&record->pid);
-    seen = pid > 0 ? yn_life_open_pid(pid) : -ESRCH;
-    if (seen < 0 && seen != -ESRCH)
+    seen = open_seen(me, record);
+    if (seen < 0)
         return seen;
-    /* The pid was this process's when we opened it, if its slot is still alive now. */
-    if (seen < 0 || yn_record_state(record) == YN_PROCESS_ENDED ||
-        !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who))) {
-        if (seen >= 0)
-            close(seen);
-        seen = ended_descriptor();
-        if (seen < 0)
-            return seen;
-    }
-    int r = yn_children_add(me, record, pid, seen, false);
-    if (r != 0)
+    lock();
+    c = find(record);
+    int others = c ? c->seen : -1; /* another thread may have been faster */
+    if (c && others < 0)
+        c->seen = seen;
+    unlock();
+    int r = c ? 0 : yn_children_add(me, record, atomic_load(&record->pid), seen, false);
+    if (r != 0 || others >= 0)
         close(seen);
-    return r != 0 ? r : seen;
+    return r != 0 ? r : others >= 0 ? others : seen;
 }
 
-/* With the lock held: the first child after `from` to look at, kept from being freed. */
-static yn_child *hold_next(yn_child *from)
+/* The one after `c` on the list (the first, if c is NULL), held; `c` is let go. */
+static yn_child *next_of(yn_self *me, yn_child *c)
 {
-    yn_child *c = from ? from->next : atomic_load(&yn_private_page->children);
-    if (c)
-        c->users++;
-    return c;
+    lock();
+    yn_child *next = hold(c ? c->next : atomic_load(&yn_private_page->children));
+    yn_child *idle = c ? let_go(c) : NULL;
+    unlock();
+    discard(me, idle);
+    return next;
+}
+
+static bool has_ended(yn_self *me, yn_child *c)
+{
+    return (c->mine ? look_at_child(me, c) : wait_for_record(me, c->record, c->seen, 0)) == 0;
+}
+
+/* This process has started it, and has not forgotten it (it may have asked for its own sentinel, or another's). */
+static bool is_started_here(yn_self *me, const yn_child *c)
+{
+    return c->record->starter == me->claim && atomic_load(&c->record->who) != me->claim && !c->forgotten;
 }
 
 int yn_children_active(yn_self *me, yunta_process **running, size_t capacity)
 {
     int count = 0;
-    lock();
-    yn_child *c = hold_next(NULL);
-    while (c) {
-        unlock();
-        bool ended = c->mine ? yn_record_state(c->record) == YN_PROCESS_ENDED || reap(me, c, false) == 0
-                             : wait_for_record(me, c->record, 0) == 0;
-        if (!ended && !c->record->internal && c->record->starter == me->claim) {
-            if ((size_t)count < capacity)
-                running[count] = c->record;
-            count++;
-        }
-        lock();
-        yn_child *next = hold_next(c);
-        c->users--;
-        c = next;
+    for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c)) {
+        if (!is_started_here(me, c) || has_ended(me, c) || c->record->internal)
+            continue;
+        if ((size_t)count < capacity)
+            running[count] = c->record;
+        count++;
     }
-    unlock();
     return count;
 }
 
-static void end_one(yn_self *me, yn_child *c)
+/* Daemons in the sense of the end: what is not waited for as long as it pleases. */
+static bool is_daemon(const yn_child *c)
 {
-    if (!c->record->daemon && !c->record->internal) {
-        yn_children_wait(me, c->record, YN_NEVER);
-        return;
-    }
-    if (yn_children_wait(me, c->record, yn_deadline_in(daemon_grace_ms)) == 0)
-        return;
-    yn_life_signal(c->seen, c->pid, SIGKILL);
-    yn_children_wait(me, c->record, yn_deadline_in(10 * daemon_grace_ms));
+    return c->record->daemon || c->record->internal;
 }
 
 void yn_children_end(yn_self *me)
 {
-    lock();
-    for (yn_child *c = atomic_load(&yn_private_page->children); c; c = c->next) {
-        bool ours = c->record->starter == me->claim && yn_record_state(c->record) != YN_PROCESS_ENDED;
-        if (ours && (c->record->daemon || c->record->internal))
+    for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
+        if (is_started_here(me, c) && is_daemon(c) && !has_ended(me, c))
             yn_life_signal(c->seen, c->pid, SIGTERM);
+    yn_deadline grace = yn_deadline_in(daemon_grace_ms);
+    for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
+        if (is_started_here(me, c) && !is_daemon(c))
+            yn_children_wait(me, c->record, YN_NEVER);
+    for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c)) {
+        if (!is_started_here(me, c) || !is_daemon(c) || yn_children_wait(me, c->record, grace) == 0)
+            continue;
+        yn_life_signal(c->seen, c->pid, SIGKILL);
+        yn_children_wait(me, c->record, yn_deadline_in(10 * daemon_grace_ms));
     }
-    yn_child *c = hold_next(NULL);
-    while (c) {
-        unlock();
-        if (c->record->starter == me->claim)
-            end_one(me, c);
-        lock();
-        yn_child *next = hold_next(c);
-        c->users--;
-        c = next;
-    }
-    unlock();
 }

@@ -11,7 +11,8 @@ typedef struct yn_child {
     int seen;    /* life descriptor, or -1 */
     bool mine;   /* a child of this very process in the kernel's sense: to be waited for here */
     bool reaped;
-    int users;   /* threads that wait on `seen` right now */
+    bool forgotten; /* off the list as soon as nobody uses it */
+    int users;      /* threads that are at it right now, without the lock */
 } yn_child;
 
 /* Puts a started process on the list; the list owns `seen` and a reference from here on. -ENOMEM. */

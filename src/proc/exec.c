@@ -62,8 +62,8 @@ yn_exec_block *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *
     char path[4096], slip[128];
     find_program(path, sizeof path);
     const yn_team_fds *t = &yn_team;
-    snprintf(slip, sizeof slip, YN_EXEC_MARK "%llx:%d:%d:%d:%d:%d", (unsigned long long)(uintptr_t)record, t->arena,
-             t->news[0], t->news[1], t->server[0], t->server[1]);
+    snprintf(slip, sizeof slip, YN_EXEC_MARK "%llx:%d:%d:%d:%d:%d:%d", (unsigned long long)(uintptr_t)record, t->arena,
+             t->epoll, t->news[0], t->news[1], t->server[0], t->server[1]);
     char *const *list = environment ? environment : environ;
     size_t count, size = sizeof(yn_exec_block) + strlen(path) + strlen(slip) + strlen(program_name) + 3;
     size += list_size(list, &count);
@@ -84,7 +84,8 @@ yn_exec_block *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *
 
 int yn_exec_now(const yn_exec_block *block)
 {
-    const int fds[] = {block->fds.arena, block->fds.news[0], block->fds.news[1], block->fds.server[0], block->fds.server[1]};
+    const yn_team_fds *t = &block->fds;
+    const int fds[] = {t->arena, t->epoll, t->news[0], t->news[1], t->server[0], t->server[1]};
     for (size_t i = 0; i < YN_COUNT(fds); i++)
         yn_raw3(SYS_fcntl, fds[i], F_SETFD, 0);
     return (int)yn_raw3(SYS_execve, block->path, block->argv, block->environment);
@@ -96,8 +97,8 @@ bool yn_exec_read(const char *argument, yn_team_fds *fds, uint64_t *record)
     char end;
     if (strncmp(argument, YN_EXEC_MARK, sizeof YN_EXEC_MARK - 1) != 0)
         return false;
-    int n = sscanf(argument + sizeof YN_EXEC_MARK - 1, "%llx:%d:%d:%d:%d:%d%c", &address, &fds->arena, &fds->news[0],
-                   &fds->news[1], &fds->server[0], &fds->server[1], &end);
+    int n = sscanf(argument + sizeof YN_EXEC_MARK - 1, "%llx:%d:%d:%d:%d:%d:%d%c", &address, &fds->arena,
+                   &fds->epoll, &fds->news[0], &fds->news[1], &fds->server[0], &fds->server[1], &end);
     *record = address;
-    return n == 6;
+    return n == 7;
 }

@@ -45,7 +45,7 @@ __attribute__((noreturn)) static void run_as_child(const char *slip)
         fprintf(stderr, "yunta: %s is not meant to be given by hand\n", slip);
         _exit(125);
     }
-    const int all[] = {fds.arena, fds.news[0], fds.news[1], fds.server[0], fds.server[1]};
+    const int all[] = {fds.arena, fds.epoll, fds.news[0], fds.news[1], fds.server[0], fds.server[1]};
     for (size_t i = 0; i < YN_COUNT(all); i++)
         fcntl(all[i], F_SETFD, FD_CLOEXEC);
     int r = yn_self_adopt_team(&fds);

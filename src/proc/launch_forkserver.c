@@ -20,7 +20,9 @@ static int ask_watch(yn_self *me, yunta_process *record)
     if (!block)
         return error;
     yn_news news = {.kind = YN_NEWS_EXEC, .pid = getpid(), .claim = atomic_load(&record->who), .block = block};
-    return yn_fdpass_send(yn_team.news[0], &news, sizeof news, NULL, 0);
+    int r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, NULL, 0, false);
+    yn_team_poke();
+    return r == -EAGAIN ? yn_fdpass_send(yn_team.news[0], &news, sizeof news, NULL, 0, true) : r;
 }
 
 /* By the one elected. Requests may be queued from now on, before it has come up. */
@@ -99,7 +101,7 @@ static int send_request(yn_launch *launch)
     int count = collect(launch, &request, fds, opened);
     if (count < 0)
         return count;
-    int r = yn_fdpass_send(yn_team.server[0], &request, sizeof request, fds, count);
+    int r = yn_fdpass_send(yn_team.server[0], &request, sizeof request, fds, count, true);
     for (int i = 0; i < count; i++)
         if (opened[i])
             close(fds[i]);

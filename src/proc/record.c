@@ -2,6 +2,7 @@
  * Never frees what a child still runs with: the starter's reference goes only when it has reaped.
  * Next: proc/process.c, proc/children.c. */
 #include "proc/record.h"
+#include "proc/team.h"
 #include "shm/heap.h"
 
 #include <sys/wait.h>
@@ -53,10 +54,21 @@ static bool win(yn_self *me, yunta_process *record)
     return true;
 }
 
+static void write_usage(yunta_process *record, const struct rusage *usage)
+{
+    record->user_ns = ns_of(usage->ru_utime);
+    record->system_ns = ns_of(usage->ru_stime);
+    record->peak_bytes = (uint64_t)usage->ru_maxrss * 1024;
+}
+
 void yn_record_finish(yn_self *me, yunta_process *record, bool known, int status, const struct rusage *usage, bool oom)
 {
-    if (yn_record_state(record) == YN_PROCESS_ENDED || !win(me, record))
+    if (yn_record_state(record) == YN_PROCESS_ENDED || !win(me, record)) {
+        if (usage && record->peak_bytes == 0) /* somebody who could not know it was faster */
+            write_usage(record, usage);
         return;
+    }
+    yn_team_bury(me, atomic_load(&record->who)); /* if it died before it had announced itself */
     uint64_t note = atomic_load(&record->exit_note);
     record->status_known = known || note != 0;
     record->exit_status = -1;
@@ -69,10 +81,7 @@ void yn_record_finish(yn_self *me, yunta_process *record, bool known, int status
     } else if (note) {
         record->exit_status = (int)(uint8_t)note;
     }
-    if (usage) {
-        record->user_ns = ns_of(usage->ru_utime);
-        record->system_ns = ns_of(usage->ru_stime);
-        record->peak_bytes = (uint64_t)usage->ru_maxrss * 1024;
-    }
+    if (usage)
+        write_usage(record, usage);
     yn_record_set_state(record, YN_PROCESS_ENDED);
 }

@@ -53,11 +53,17 @@ struct yunta_process {
     _Atomic yn_claim server; /* the forkserver that has taken the request; the starter, to take it back */
     int kept_descriptor;     /* where there are no pidfds: what an exec'ed child holds until its end, or -1 */
 
-    /* Written by the child before _exit: 1 << 32 | value. So a stolen status loses only signal and usage. */
+    /* Written by the child: when it was born (boot time, or a little later), which tells its pid from a later owner's; what its entry
+     * returned, once it has (1 << 32 | value); and before _exit the same for what it ends with. So a stolen status loses only signal
+     * and usage. */
+    _Atomic uint64_t began_ns;
+    _Atomic uint64_t returned;
     _Atomic uint64_t exit_note;
     char text[YUNTA_FAILURE_TEXT]; /* what yunta_fail said in the entry */
 
-    /* Written once, by whoever wins `finishing` (the claim of the one), before state becomes ENDED. */
+    _Atomic uint64_t death_seen_ns; /* when somebody who waits first knew that it is dead, and its end was not yet written */
+
+    /* Written once, by whoever wins `finishing` (the claim of the one), before state becomes ENDED; usage perhaps later, by the parent. */
     _Atomic yn_claim finishing;
     bool status_known, core_dumped, out_of_memory;
     int signal, exit_status;

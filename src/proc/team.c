@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +23,15 @@ int yn_team_announce(yn_claim claim, int *kept)
     if (r != 0)
         return r;
     yn_news news = {.kind = YN_NEWS_BORN, .pid = getpid(), .claim = claim};
-    r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1);
+    r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, false);
+    if (r == -EAGAIN || r == -ETOOMANYREFS) {
+        yn_team_poke();
+        r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, true);
+    }
+    /* The message keeps the descriptor open until it is read; so it can be waited on before. */
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
+    if (r == 0 && epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, life.seen, &event) != 0)
+        r = -errno;
     close(life.seen);
     if (r != 0 && life.kept >= 0) {
         close(life.kept);
@@ -30,6 +39,13 @@ int yn_team_announce(yn_claim claim, int *kept)
     }
     *kept = life.kept;
     return r;
+}
+
+void yn_team_poke(void)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = 0};
+    if (epoll_ctl(yn_team.epoll, EPOLL_CTL_MOD, yn_team.news[1], &event) != 0)
+        epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, yn_team.news[1], &event);
 }
 
 void yn_team_bury(yn_self *me, yn_claim claim)

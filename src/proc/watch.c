@@ -1,4 +1,4 @@
-/* The watch's loop: births come over the socket, deaths over the life descriptors.
+/* The watch's loop: births lie in the socket until a death, or a poke, makes it read; deaths come over the life descriptors.
  * Never calls malloc, stdio, or anything else that takes a lock of libc: it is a raw clone of a program that may have threads.
  * Never repairs what the dead held: it declares, counts, nudges; whoever meets the rest repairs it. Next: proc/watch_shed.c, sync/wait.c. */
 #include "proc/watch.h"
@@ -27,7 +27,6 @@
 typedef struct watch {
     yn_arena_shared *arena;
     yn_team_fds fds;
-    int epoll;
     uint32_t members; /* processes with a descriptor here, the forkserver not counted */
 } watch;
 
@@ -62,7 +61,7 @@ static void watch_over(watch *w, yn_claim claim, int fd)
     else if (claim != atomic_load(&w->arena->server))
         w->members++;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
-    yn_raw4(SYS_epoll_ctl, w->epoll, EPOLL_CTL_ADD, fd, &event);
+    yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 static void born(watch *w, const yn_news *news, int fd)
@@ -148,7 +147,8 @@ static void end_children_of(watch *w, yn_claim parent)
     }
 }
 
-/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. */
+/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process that both added itself and was added
+ * may stand in it twice. */
 static void bury(watch *w, const yn_claim *dead, int count)
 {
     yn_slot_table_shared *table = &w->arena->slots;
@@ -262,15 +262,12 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
     yn_raw0(SYS_setsid);
     yn_raw5(SYS_prctl, PR_SET_NAME, "yunta-watch", 0, 0, 0);
     raise_limit(&w);
-    w.epoll = (int)yn_raw1(SYS_epoll_create1, EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
-    yn_raw4(SYS_epoll_ctl, w.epoll, EPOLL_CTL_ADD, fds->news[1], &event);
     find_members(&w);
     do {
         struct epoll_event events[64];
         yn_claim dead[64];
         int count = 0;
-        long n = yn_raw6(SYS_epoll_pwait, w.epoll, (long)events, 64, -1, 0, 0);
+        long n = yn_raw6(SYS_epoll_pwait, fds->epoll, (long)events, 64, -1, 0, 0);
         for (long i = 0; i < n; i++)
             if (events[i].data.u64 != 0)
                 dead[count++] = events[i].data.u64;

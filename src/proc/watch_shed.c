@@ -26,8 +26,8 @@ static void close_between(unsigned first, unsigned last)
 /* A descriptor kept open would keep its other end from seeing the end of file. */
 static void shed_descriptors(const yn_team_fds *fds)
 {
-    unsigned keep[] = {(unsigned)fds->arena, (unsigned)fds->news[0], (unsigned)fds->news[1], (unsigned)fds->server[0],
-                       (unsigned)fds->server[1]};
+    unsigned keep[] = {(unsigned)fds->arena,   (unsigned)fds->epoll,     (unsigned)fds->news[0],
+                       (unsigned)fds->news[1], (unsigned)fds->server[0], (unsigned)fds->server[1]};
     unsigned from = 0;
     for (size_t left = YN_COUNT(keep); left > 0; left--) {
         size_t least = 0;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <yunta/init.h>
@@ -21,7 +22,7 @@
 static yn_private before_start; /* until the constructor has run */
 yn_private *yn_private_page = &before_start;
 _Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec")));
-yn_team_fds yn_team = {-1, {-1, -1}, {-1, -1}};
+yn_team_fds yn_team = {-1, -1, {-1, -1}, {-1, -1}};
 yn_self_upcalls yn_self_up;
 
 static yn_arena_shared *_Atomic team_arena;
@@ -99,7 +100,7 @@ static uint64_t limit_of_new_arena(void)
 
 static void close_team(yn_team_fds *fds)
 {
-    int all[] = {fds->arena, fds->news[0], fds->news[1], fds->server[0], fds->server[1]};
+    int all[] = {fds->arena, fds->epoll, fds->news[0], fds->news[1], fds->server[0], fds->server[1]};
     for (size_t i = 0; i < YN_COUNT(all); i++)
         if (all[i] >= 0)
             close(all[i]);
@@ -120,7 +121,7 @@ static int lift(int *fd)
 
 static int lift_all(yn_team_fds *fds)
 {
-    int *all[] = {&fds->arena, &fds->news[0], &fds->news[1], &fds->server[0], &fds->server[1]};
+    int *all[] = {&fds->arena, &fds->epoll, &fds->news[0], &fds->news[1], &fds->server[0], &fds->server[1]};
     int r = 0;
     for (size_t i = 0; r == 0 && i < YN_COUNT(all); i++)
         r = lift(all[i]);
@@ -129,9 +130,11 @@ static int lift_all(yn_team_fds *fds)
 
 static int make_team(void)
 {
-    yn_team_fds fds = {-1, {-1, -1}, {-1, -1}};
+    yn_team_fds fds = {-1, -1, {-1, -1}, {-1, -1}};
     yn_arena_shared *arena = NULL;
     int r = yn_arena_create(&arena, &fds.arena, limit_of_new_arena());
+    if (r == 0 && (fds.epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
+        r = -errno;
     if (r == 0)
         r = yn_fdpass_pair(fds.news);
     if (r == 0)

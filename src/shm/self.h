@@ -34,6 +34,7 @@ extern _Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec"
 /* Descriptors of the team, the same in every process that was forked, passed on to those that are exec'ed. */
 typedef struct yn_team_fds {
     int arena;
+    int epoll;     /* what the watch waits on: a process adds itself */
     int news[2];   /* to the watch: [0] sends, [1] receives; everyone keeps both, so that anyone can start the next watch */
     int server[2]; /* to the forkserver, likewise */
 } yn_team_fds;
