@@ -42,7 +42,7 @@ static void como_en_el_cuaderno(void)
     /* [fin] */
 }
 
-enum { PROCESOS = 4, VECES = 500000 };
+enum { PROCESOS = 4, VECES = 5000000 };
 
 /* [fragmento: sin-proteger] */
 struct cuenta {

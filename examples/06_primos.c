@@ -69,9 +69,9 @@ static void comparar(int desde, int hasta)
     yunta_shared_free(primos);
 
     printf("Primos de %d a %d: %d\n", desde, hasta - 1, en_serie);
-    printf("  en serie:   %9.2f ms\n", (t1 - t0) * 1e3);
-    printf("  %d hilos:    %9.2f ms, aceleración ×%.2f\n", TRABAJADORES, (t2 - t1) * 1e3, (t1 - t0) / (t2 - t1));
-    printf("  %d procesos: %9.2f ms, aceleración ×%.2f\n", TRABAJADORES, (t3 - t2) * 1e3, (t1 - t0) / (t3 - t2));
+    printf("  en serie:   %10.3f ms\n", (t1 - t0) * 1e3);
+    printf("  %d hilos:    %10.3f ms, aceleración ×%.3f\n", TRABAJADORES, (t2 - t1) * 1e3, (t1 - t0) / (t2 - t1));
+    printf("  %d procesos: %10.3f ms, aceleración ×%.3f\n", TRABAJADORES, (t3 - t2) * 1e3, (t1 - t0) / (t3 - t2));
     if (con_hilos != en_serie || con_procesos != en_serie) {
         printf("  ¡No coinciden! %d con hilos, %d con procesos\n", con_hilos, con_procesos);
         exit(EXIT_FAILURE);
