@@ -2,6 +2,7 @@
  * Never allocates and never takes a lock before the entry runs: the parent may have had threads. What fails is told in the record.
  * Next: proc/exit.c (its end), proc/launch_fork.c (how it got here). */
 #include "proc/child.h"
+#include "os/life.h"
 #include "os/rawsys.h"
 #include "os/text.h"
 #include "proc/exit.h"
@@ -128,23 +129,29 @@ void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
 {
     yn_claim who = atomic_load(&record->who);
     int kept, r = birth->announced ? 0 : yn_team_announce(who, &kept);
+    if (r != 0)
+        give_up(record, r); /* not alive as far as anybody knows: its starter buries it */
     yn_self *me = yn_self_become(who);
     atomic_store(&record->pid, getpid());
+    atomic_store(&record->began_ns, yn_boot_ns());
     atomic_store(&me->slot->record, record);
     if (!yn_slot_go_live(&me->arena->slots, who))
         _exit(127); /* its starter died meanwhile, and the slot was taken back */
     yn_claim parent = atomic_load(&me->slot->parent);
     if (parent != 0 && !yn_claim_is_alive(&me->arena->slots, parent))
         _exit(127); /* its starter died before the watch could know of us */
-    yn_fail_text()[0] = '\0';
-    if (birth->purge) {
+    /* Nothing is written that need not be: each page written is a fault and a copy. */
+    if (yn_fail_text()[0] != '\0')
+        yn_fail_text()[0] = '\0';
+    if (birth->purge && __fpending(stdout) > 0)
         __fpurge(stdout);
+    if (birth->purge && __fpending(stderr) > 0)
         __fpurge(stderr);
-    }
-    if (r == 0 && birth->streams)
+    if (birth->streams)
         r = yn_child_set_streams(birth->streams);
     prctl(PR_SET_NAME, record->name);
-    yunta_set_start_method(record->method);
+    if (yunta_get_start_method() != record->method)
+        yunta_set_start_method(record->method);
     if (r == 0 && record->setup)
         r = apply(record->setup);
     void (*found)(void) = NULL;
@@ -157,7 +164,7 @@ void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
     reset_signals(record->setup);
     yn_exit_arm();
     yn_record_set_state(record, YN_PROCESS_STANDS);
-    yn_exit_child(me, record, record->call(record->argument));
+    yn_exit_return(record, record->call(record->argument));
 }
 
 /* Copies into the block being filled, or only counts while there is none. */
