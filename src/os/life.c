@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_open
@@ -37,6 +38,18 @@ int yn_life_open_self(yn_life *life)
         return -errno;
     *life = (yn_life){.seen = ends[0], .kept = ends[1]};
     return 0;
+}
+
+int yn_life_see_child(pid_t pid, int *seen)
+{
+    int fd = yn_life_open_pid(pid);
+    *seen = fd >= 0 ? fd : -1;
+    if (fd != -EMFILE && fd != -ENFILE && fd != -ENOMEM)
+        return 0;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return fd;
 }
 
 bool yn_life_has_ended(int seen, yn_deadline deadline)
@@ -74,20 +87,43 @@ uint64_t yn_boot_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t yn_life_began_ns(pid_t pid)
+/* The line of /proc/PID/stat behind the name, which may hold spaces and brackets itself: from its third field on. */
+static const char *read_stat(pid_t pid, char *text, size_t size)
 {
-    char path[32], text[1024];
+    char path[32];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : -1;
+    if (fd >= 0)
+        close(fd);
     if (n <= 0)
-        return 0;
+        return NULL;
     text[n] = '\0';
-    char *p = strrchr(text, ')'); /* the name may hold spaces and brackets; 22nd field of all, 20th behind it */
-    for (int field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    return p ? strtoull(p + 1, NULL, 10) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+    const char *p = strrchr(text, ')');
+    return p && p[1] == ' ' ? p + 2 : NULL;
+}
+
+static uint64_t began_in(const char *stat)
+{
+    for (int field = 3; stat && field < 22; field++) {
+        stat = strchr(stat, ' ');
+        stat = stat ? stat + 1 : NULL;
+    }
+    return stat ? strtoull(stat, NULL, 10) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+}
+
+uint64_t yn_life_began_ns(pid_t pid)
+{
+    char text[1024];
+    return began_in(read_stat(pid, text, sizeof text));
+}
+
+bool yn_life_zombie_status(pid_t pid, uint64_t known_ns, int *status)
+{
+    char text[1024];
+    const char *stat = read_stat(pid, text, sizeof text), *last = stat ? strrchr(stat, ' ') : NULL;
+    if (!last || *stat != 'Z' || began_in(stat) > known_ns + YN_LIFE_TICK_NS)
+        return false;
+    *status = atoi(last + 1);
+    return *status != 0 || geteuid() == 0; /* it reads as 0 too for those who may not know it */
 }

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+static _Atomic uint64_t noted = UINT64_MAX;
+
 uint64_t yn_oom_kills(void)
 {
     char folder[384], path[448];
@@ -21,4 +23,16 @@ uint64_t yn_oom_kills(void)
     }
     uint64_t machine = yn_text_number("/proc/vmstat", "oom_kill ");
     return machine == UINT64_MAX ? 0 : machine;
+}
+
+void yn_oom_note(void)
+{
+    if (atomic_load(&noted) == UINT64_MAX)
+        atomic_store(&noted, yn_oom_kills());
+}
+
+bool yn_oom_rose(void)
+{
+    uint64_t now = yn_oom_kills();
+    return now > atomic_exchange(&noted, now);
 }

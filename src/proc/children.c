@@ -7,6 +7,7 @@
 #include "os/oom.h"
 #include "proc/team.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>

@@ -49,17 +49,26 @@ static void run_hooks(void)
     }
 }
 
-void yn_exit_child(yn_self *me, yunta_process *record, int value)
+static int status_of(int value)
 {
-    int status = value >= 0 && value <= 255 ? value : 255;
-    atomic_store(&yn_private_page->exit_armed, 0);
+    return value >= 0 && value <= 255 ? value : 255;
+}
+
+__attribute__((noreturn)) static void end_child(yn_self *me, yunta_process *record, int value)
+{
     yn_children_end(me);
     run_hooks();
     fflush(stdout);
     fflush(stderr);
     memcpy(record->text, yn_fail_text(), sizeof record->text);
     atomic_store(&record->exit_note, UINT64_C(1) << 32 | (uint32_t)value);
-    _exit(status);
+    _exit(status_of(value));
+}
+
+void yn_exit_return(yunta_process *record, int value)
+{
+    atomic_store(&record->returned, UINT64_C(1) << 32 | (uint32_t)value);
+    exit(status_of(value));
 }
 
 static void leave(int status)
@@ -74,8 +83,11 @@ static void leave(int status)
     if (yn_exit_up.exiting)
         yn_exit_up.exiting(me, status);
     yunta_process *record = atomic_load(&me->slot->record);
-    if (status >= 0 && record && record->starter != me->claim)
-        yn_exit_child(me, record, status & 0xff);
+    if (record && record->starter != me->claim) {
+        uint64_t returned = atomic_load(&record->returned);
+        if (returned || status >= 0)
+            end_child(me, record, returned ? (int32_t)(uint32_t)returned : status & 0xff);
+    }
     yn_children_end(me);
     run_hooks();
 }

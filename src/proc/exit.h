@@ -7,8 +7,9 @@
 /* From now on, exit() and return from main in this process do what has to be done. Called at birth and before the first child. */
 void yn_exit_arm(void);
 
-/* A started process is done, with this value of its entry: children, hooks, streams, note, _exit. */
-void yn_exit_child(yn_self *me, yunta_process *record, int value) __attribute__((noreturn));
+/* The entry of a started process has returned: runs what atexit has registered in it, then its children, hooks, streams, note,
+ * _exit. */
+void yn_exit_return(yunta_process *record, int value) __attribute__((noreturn));
 
 /* Told when a process calls exit(status) by itself: pool/ has its say while a task runs. May not return. */
 typedef struct yn_exit_upcalls {

@@ -60,8 +60,9 @@ static int start(yn_self *me, yn_launch *launch)
     error = pid < 0 ? -errno : p.error;
     if (pid > 0 && error != 0)
         waitpid(pid, NULL, 0); /* it came as far as _exit(127) */
+    if (error == 0)
+        error = yn_life_see_child(pid, &launch->seen);
     launch->pid = pid;
-    launch->seen = error == 0 ? yn_life_open_pid(pid) : -1;
     launch->mine = true;
     sigprocmask(SIG_SETMASK, &before, NULL);
     munmap(stack, stack_size);

@@ -2,6 +2,7 @@
  * Never keeps anything of a start that failed.
  * Next: proc/launcher.h (how a process is made), proc/children.c (how its end is learned). */
 #include "os/life.h"
+#include "os/oom.h"
 #include "proc/child.h"
 #include "proc/children.h"
 #include "proc/exec.h"
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -101,16 +103,40 @@ static void await_standing(yn_self *me, yunta_process *record)
     }
 }
 
-/* A child that did not come up: reaps it. What its starter is to be told; 0 if it did come up. */
+/* What the starter is to be told. A child that did not come up is reaped; one that was killed meanwhile is a start that join tells
+ * more of. */
 static int outcome_of_start(yn_self *me, yunta_process *record)
 {
-    yn_process_state state = yn_record_state(record);
-    if (state == YN_PROCESS_STANDS || state == YN_PROCESS_ENDED)
+    if (yn_record_state(record) == YN_PROCESS_STANDS)
         return 0;
-    yn_children_wait(me, record, YN_NEVER);
-    if (state == YN_PROCESS_FAILED)
-        return atomic_load(&record->start_error);
-    return record->exit_status == YN_EXEC_ADDRESS_TAKEN ? -ECANCELED : 0; /* 0: it was killed; join tells */
+    if (atomic_load(&record->pid) != 0) /* there is none if the forkserver could not fork */
+        yn_children_wait(me, record, YN_NEVER);
+    int error = atomic_load(&record->start_error);
+    bool born = atomic_load(&record->began_ns) != 0;
+    return error == 0 && !born && record->exit_status == YN_EXEC_ADDRESS_TAKEN ? -ECANCELED : error;
+}
+
+/* What stands in our buffers now is ours to write, and before what the child writes. If another thread is writing there, it will. */
+static void flush_if_free(FILE *stream)
+{
+    if (ftrylockfile(stream) != 0)
+        return;
+    fflush(stream);
+    funlockfile(stream);
+}
+
+/* A process that cannot be kept. */
+static void undo(yn_self *me, const yn_launch *launch)
+{
+    yunta_process *record = launch->record;
+    int seen = launch->seen >= 0 ? launch->seen : yn_life_open_pid(launch->pid);
+    yn_life_signal(seen, launch->pid, SIGKILL);
+    if (launch->mine)
+        waitpid(launch->pid, NULL, 0);
+    else
+        yn_children_wait(me, record, YN_NEVER);
+    if (seen >= 0)
+        close(seen);
 }
 
 static void abandon(yn_self *me, yunta_process *record)
@@ -134,6 +160,8 @@ static int attempt(yn_self *me, yunta_process **process, const yn_start *start, 
     launch.has_streams = o->in.to || o->out.to || o->err.to;
     if (r == 0) {
         atomic_store(&yn_slot_at(&me->arena->slots, yn_claim_slot(record->who))->record, record);
+        flush_if_free(stdout);
+        flush_if_free(stderr);
         r = launcher->start(me, &launch);
     }
     if (r != 0) {
@@ -142,7 +170,9 @@ static int attempt(yn_self *me, yunta_process **process, const yn_start *start, 
     }
     atomic_store(&record->pid, launch.pid);
     r = yn_children_add(me, record, launch.pid, launch.seen, launch.mine);
-    if (r == 0 && (launcher->waits || record->setup || launch.has_streams)) {
+    if (r != 0)
+        undo(me, &launch);
+    else if (launcher->waits || record->setup || launch.has_streams) {
         await_standing(me, record);
         r = outcome_of_start(me, record);
     }
@@ -169,6 +199,7 @@ int yn_process_launch(yn_self *me, yunta_process **process, const yn_start *star
         return -EMFILE;
     yunta_process_current();
     yn_exit_arm();
+    yn_oom_note();
     for (int tries = 0; tries < 16; tries++) {
         r = attempt(me, process, start, launcher);
         if (r != -ECANCELED)
