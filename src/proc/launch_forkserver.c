@@ -93,35 +93,38 @@ static int collect(const yn_launch *launch, yn_server_request *request, int fds[
     return count;
 }
 
-static int send_request(yn_launch *launch)
+static int send_request(yn_self *me, yn_launch *launch)
 {
-    yn_server_request request = {.record = launch->record};
+    yn_server_request request = {.record = launch->record, .group = getpgrp()};
     int fds[4];
     bool opened[4] = {false, false, false, false};
     int count = collect(launch, &request, fds, opened);
     if (count < 0)
         return count;
+    /* The request has a reference of its own: a server that dies leaves it to the next one, when we may have forgotten it. */
+    atomic_fetch_add(&launch->record->references, 1);
     int r = yn_fdpass_send(yn_team.server[0], &request, sizeof request, fds, count, true);
+    if (r != 0)
+        yn_record_release(me, launch->record);
     for (int i = 0; i < count; i++)
         if (opened[i])
             close(fds[i]);
     return r;
 }
 
-/* True while the child may still come up by itself. */
-static bool may_come(yn_self *me, yunta_process *record, yn_claim server)
+/* 1: the child may still come up by itself; 0: it has, or cannot; -ECANCELED: no child came of the request, and none will. */
+static int prospect(yn_self *me, yunta_process *record, yn_claim server)
 {
-    if (yn_record_state(record) != YN_PROCESS_NEW || !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who)))
-        return false;
+    yn_claim who = atomic_load(&record->who), nobody = 0;
+    if (yn_record_state(record) != YN_PROCESS_NEW || !yn_claim_is_alive(&me->arena->slots, who))
+        return 0;
     if (yn_claim_is_alive(&me->arena->slots, server))
-        return true;
+        return 1;
     /* The server is dead: was it before it took the request? Then nobody else shall. */
-    yn_claim nobody = 0;
     if (atomic_compare_exchange_strong(&record->server, &nobody, me->claim))
-        return false;
-    /* What it had forked has announced itself by now, or will find its slot gone. */
-    yn_team_bury(me, atomic_load(&record->who));
-    return yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who));
+        return -ECANCELED;
+    /* What it had forked is alive by now, or will find its slot gone. */
+    return yn_team_bury(me, who) ? -ECANCELED : yn_claim_is_alive(&me->arena->slots, who);
 }
 
 /* Until the child stands or has failed; -ECANCELED: no child came of it. */
@@ -130,9 +133,10 @@ static int await_child(yn_self *me, yunta_process *record, yn_claim server)
     for (;;) {
         uint32_t key = yn_event_key(&record->changed);
         yn_event_announce(&record->changed);
-        if (!may_come(me, record, server))
-            return yn_record_state(record) == YN_PROCESS_NEW && atomic_load(&record->pid) == 0 ? -ECANCELED : 0;
-        int r = yn_event_wait(me, &record->changed, key, YN_NEVER);
+        int r = prospect(me, record, server);
+        if (r != 1)
+            return r;
+        r = yn_event_wait(me, &record->changed, key, YN_NEVER);
         if (r == -ENOMEM)
             return r;
     }
@@ -144,7 +148,7 @@ static int start(yn_self *me, yn_launch *launch)
     yn_claim server;
     int r = ensure_server(me, &server);
     if (r == 0)
-        r = send_request(launch);
+        r = send_request(me, launch);
     if (r == 0)
         r = await_child(me, record, server);
     if (r != 0)

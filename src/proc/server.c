@@ -3,6 +3,7 @@
  * Next: proc/launch_forkserver.c, the other side. */
 #include "proc/server.h"
 #include "os/fdpass.h"
+#include "os/oom.h"
 #include "os/rawsys.h"
 #include "proc/child.h"
 
@@ -17,7 +18,7 @@
 typedef struct served {
     struct served *next;
     pid_t pid;
-    yunta_process *record; /* one reference */
+    yunta_process *record; /* the request's reference */
 } served;
 
 typedef struct server {
@@ -26,12 +27,14 @@ typedef struct server {
     int deaths; /* signalfd */
 } server;
 
-/* In the child: the requester's streams and directory in place of the server's. */
+/* In the child: the requester's streams, directory and process group in place of the server's. */
 static void become(server *s, const yn_server_request *request, const int *fds, int count)
 {
     int streams[3] = {YN_STREAM_INHERIT, YN_STREAM_INHERIT, YN_STREAM_INHERIT};
     int next = 0;
     close(s->deaths);
+    if (setpgid(0, request->group) != 0)
+        setpgid(0, 0); /* the caller has made a session of its own: then rather alone than with the server */
     for (int i = 0; i < 3; i++) {
         if (request->present & (1u << i) && next < count)
             streams[i] = fds[next++];
@@ -62,21 +65,17 @@ static void serve(server *s, const yn_server_request *request, const int *fds, i
 {
     yunta_process *record = request->record;
     yn_claim nobody = 0;
-    if (!atomic_compare_exchange_strong(&record->server, &nobody, s->me->claim))
-        return; /* taken back */
-    served *child = malloc(sizeof *child);
-    if (!child) {
-        refuse(record, -ENOMEM);
+    if (!atomic_compare_exchange_strong(&record->server, &nobody, s->me->claim)) {
+        yn_record_release(s->me, record); /* taken back */
         return;
     }
-    atomic_fetch_add(&record->references, 1);
-    pid_t pid = fork();
+    served *child = malloc(sizeof *child);
+    pid_t pid = child ? fork() : -1;
     if (pid == 0)
         become(s, request, fds, count);
     if (pid < 0) {
-        int error = -errno;
+        refuse(record, child ? -errno : -ENOMEM);
         free(child);
-        refuse(record, error);
         yn_record_release(s->me, record);
         return;
     }
@@ -92,7 +91,8 @@ static void finish(server *s, pid_t pid, int status, const struct rusage *usage)
         if (child->pid != pid)
             continue;
         *link = child->next;
-        yn_record_finish(s->me, child->record, true, status, usage, false);
+        bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        yn_record_finish(s->me, child->record, true, status, usage, killed && yn_oom_rose());
         yn_record_release(s->me, child->record);
         free(child);
         return;
@@ -130,6 +130,7 @@ int yn_server_main(const void *unused)
         filled = open("/dev/null", O_RDWR | O_CLOEXEC);
     while (filled >= 0 && filled < 3);
     server s = {.me = yn_self_get(&error)};
+    yn_oom_note();
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);

@@ -7,9 +7,9 @@
 /* One request over the team's server socket; with it travel, in this order, the streams that `present` names (bits 0–2) and, bit 3, the working
  * directory. */
 typedef struct yn_server_request {
-    yunta_process *record;
+    yunta_process *record; /* one reference, which the server takes over */
     uint32_t present;
-    uint32_t pad;
+    pid_t group; /* process group of the caller */
 } yn_server_request;
 
 /* The entry of the forkserver: serves until it is killed, with the team. */

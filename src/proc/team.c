@@ -9,12 +9,13 @@
 #include "proc/watch.h"
 #include "sync/wait.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static _Atomic pid_t own_watch; /* the watch that this process started last; not waited for yet */
 
 int yn_team_announce(yn_claim claim, int *kept)
 {
@@ -48,37 +49,47 @@ void yn_team_poke(void)
         epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, yn_team.news[1], &event);
 }
 
-void yn_team_bury(yn_self *me, yn_claim claim)
+bool yn_team_bury(yn_self *me, yn_claim claim)
 {
     yn_slot_table_shared *table = &me->arena->slots;
     yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(claim));
     uint64_t starting = (claim >> 24 << 24) | YN_SLOT_STARTING;
     if (atomic_load(&slot->word) != starting || !yn_slot_declare_dead(table, claim))
-        return;
+        return false;
     atomic_fetch_add(&me->arena->deaths, 1);
     yn_wait_nudge_all(table);
     yn_slot_clear(table, claim);
+    return true;
 }
 
-/* The descriptor by which this process sees the present watch, opened when the watch is a new one. -1: none. */
+/* The last watch, if it was a child of ours, is a zombie of ours. */
+static void reap_watch(void)
+{
+    pid_t old = atomic_exchange(&own_watch, 0);
+    if (old > 0 && waitpid(old, NULL, (int)(WNOHANG | __WCLONE)) == 0)
+        atomic_store(&own_watch, old); /* it lives: it is the present one */
+}
+
+/* The descriptor by which this process sees the present watch, opened when the watch is a new one. -ESRCH: there is none; -ENOSYS: no
+ * pidfds; -EMFILE … */
 static int see_watch(yn_arena_shared *arena)
 {
     uint32_t generation = atomic_load(&arena->watch_generation);
     if (generation == 0)
-        return -1;
+        return -ESRCH;
     if (atomic_load(&yn_private_page->watch_generation) == generation)
         return atomic_load(&yn_private_page->watch_seen) - 1;
     pid_t pid = atomic_load(&arena->watch_pid);
     uint64_t began = atomic_load(&arena->watch_began_ns);
     int fd = yn_life_open_pid(pid);
     /* A later owner of its pid began later; the kernel tells that to a hundredth of a second. */
-    if (fd >= 0 && yn_life_began_ns(pid) > began + UINT64_C(20000000)) {
+    if (fd >= 0 && yn_life_began_ns(pid) > began + YN_LIFE_TICK_NS) {
         close(fd);
-        fd = -1;
+        fd = -ESRCH;
     }
     if (fd < 0)
-        return fd == -ENOSYS ? -2 : -1;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
+        return fd == -EINVAL ? -ENOSYS : fd;
+    reap_watch();
     int old = atomic_exchange(&yn_private_page->watch_seen, fd + 1) - 1;
     atomic_store(&yn_private_page->watch_generation, generation);
     if (old >= 0)
@@ -86,21 +97,22 @@ static int see_watch(yn_arena_shared *arena)
     return fd;
 }
 
-static bool watch_lives(yn_arena_shared *arena)
+/* 1: it lives; 0: it does not; -errno: that cannot be seen. */
+static int watch_lives(yn_arena_shared *arena)
 {
     int fd = see_watch(arena);
-    if (fd == -2) /* no pidfds: as good as a bare pid can tell */
+    if (fd == -ENOSYS || fd == -EPERM) /* no pidfds: as good as a bare pid can tell */
         return kill(atomic_load(&arena->watch_pid), 0) == 0 || errno == EPERM;
-    return fd >= 0 && !yn_life_has_ended(fd, 0);
+    if (fd < 0)
+        return fd == -ESRCH ? 0 : fd;
+    return !yn_life_has_ended(fd, 0);
 }
 
 /* By the one who holds watch_starter. */
 static int start_watch(yn_self *me)
 {
     yn_arena_shared *arena = me->arena;
-    pid_t old = atomic_load(&arena->watch_pid);
-    if (old > 0)
-        waitpid(old, NULL, (int)(WNOHANG | __WCLONE)); /* if it was ours */
+    reap_watch();
     /* Valgrind's own memory looks like ours; what it preloads gives it away. */
     const char *preload = getenv("LD_PRELOAD");
     bool shed_memory = !preload || !strstr(preload, "vgpreload");
@@ -112,6 +124,7 @@ static int start_watch(yn_self *me)
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
         return YUNTA_ENOWATCH;
+    atomic_store(&own_watch, (pid_t)pid);
     atomic_store(&arena->watch_pid, (int32_t)pid);
     atomic_store(&arena->watch_began_ns, began);
     atomic_fetch_add(&arena->watch_generation, 1);
@@ -133,8 +146,9 @@ int yn_team_ensure_watch(yn_self *me)
     yn_arena_shared *arena = me->arena;
     for (;;) {
         uint32_t generation = atomic_load(&arena->watch_generation);
-        if (watch_lives(arena))
-            return 0;
+        int lives = watch_lives(arena);
+        if (lives != 0)
+            return lives < 0 ? lives : 0;
         if (!yn_team_elect(me, &arena->watch_starter)) {
             yn_wait_on(me, &arena->watch_generation, generation, yn_deadline_in(100));
             continue;
@@ -150,13 +164,15 @@ int yn_team_ensure_watch(yn_self *me)
     }
 }
 
-/* A process that the program forked by itself has just attached. */
+/* A process has just attached that nobody of the team started: the first of all, or one that the program forked by itself. The first
+ * needs no watch, since there is nobody whose death could concern it. */
 static int announce_guest(yn_self *me)
 {
-    if (atomic_load(&me->arena->watch_generation) == 0)
-        return 0; /* nobody to tell yet; whoever starts the watch will find us by our slot */
     int kept;
-    return yn_team_announce(me->claim, &kept);
+    if (atomic_load(&me->arena->watch_generation) == 0 && atomic_load(&me->arena->slots.alive) == 1)
+        return 0;
+    int r = yn_team_ensure_watch(me);
+    return r == 0 ? yn_team_announce(me->claim, &kept) : r; /* twice does no harm */
 }
 
 static void check_watch(yn_self *me)

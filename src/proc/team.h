@@ -17,7 +17,8 @@ void yn_team_poke(void);
  * is at it. To be set back to 0 afterwards. */
 bool yn_team_elect(yn_self *me, _Atomic uint64_t *word);
 
-/* Declares a process dead that never announced itself, and that its parent knows to be gone. */
-void yn_team_bury(yn_self *me, yn_claim claim);
+/* Declares a process dead that has not gone live, and never will: its starter gives it up. False, and nothing done, if it has, or is dead
+ * already. */
+bool yn_team_bury(yn_self *me, yn_claim claim);
 
 #endif

@@ -2,6 +2,7 @@
  * Never calls malloc, stdio, or anything else that takes a lock of libc: it is a raw clone of a program that may have threads.
  * Never repairs what the dead held: it declares, counts, nudges; whoever meets the rest repairs it. Next: proc/watch_shed.c, sync/wait.c. */
 #include "proc/watch.h"
+#include "os/life.h"
 #include "os/rawsys.h"
 #include "proc/exec.h"
 #include "sync/wait.h"
@@ -27,7 +28,8 @@
 typedef struct watch {
     yn_arena_shared *arena;
     yn_team_fds fds;
-    uint32_t members; /* processes with a descriptor here, the forkserver not counted */
+    uint64_t descriptors; /* the soft limit that the program has; ours is raised */
+    bool bereaved;        /* somebody has died since we last looked who is left */
 } watch;
 
 static void bury(watch *w, const yn_claim *dead, int count);
@@ -58,8 +60,6 @@ static void watch_over(watch *w, yn_claim claim, int fd)
     int old = atomic_exchange(&slot->watch_fd, fd + 1) - 1;
     if (old >= 0)
         yn_raw1(SYS_close, old);
-    else if (claim != atomic_load(&w->arena->server))
-        w->members++;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
     yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_ADD, fd, &event);
 }
@@ -83,10 +83,17 @@ static void born(watch *w, const yn_news *news, int fd)
 /* The forkserver becomes a child of the watch, so that no wait of the program sees it; and dies with it. */
 static void exec_server(watch *w, const yn_news *news)
 {
-    long pid = yn_raw5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (!yn_claim_is_alive(&w->arena->slots, news->claim))
+        return; /* given up meanwhile */
+    long self = yn_raw0(SYS_getpid), pid = yn_raw5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) {
+        struct rlimit limit;
         yn_raw5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        yn_exec_now(news->block);
+        yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+        limit.rlim_cur = w->descriptors;
+        yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+        if (yn_raw0(SYS_getppid) == self)
+            yn_exec_now(news->block);
         for (;;)
             yn_raw1(SYS_exit_group, 127);
     }
@@ -147,14 +154,17 @@ static void end_children_of(watch *w, yn_claim parent)
     }
 }
 
-/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process that both added itself and was added
- * may stand in it twice. */
+/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process that both
+ * added itself and was added may stand in it twice. */
 static void bury(watch *w, const yn_claim *dead, int count)
 {
     yn_slot_table_shared *table = &w->arena->slots;
+    uint64_t deaths = 0;
     for (int i = 0; i < count; i++)
-        yn_slot_declare_dead(table, dead[i]);
-    atomic_fetch_add(&w->arena->deaths, (uint64_t)count);
+        deaths += yn_slot_declare_dead(table, dead[i]);
+    /* Whoever declared the others may have died before it counted them. */
+    atomic_fetch_add(&w->arena->deaths, deaths > 0 ? deaths : 1);
+    w->bereaved = true;
     yn_wait_nudge_all(table);
     while (hear(w)) {
     }
@@ -164,10 +174,8 @@ static void bury(watch *w, const yn_claim *dead, int count)
         if (atomic_load(&slot->word) >> 24 != dead[i] >> 24)
             continue; /* its starter had taken the slot back, and it has its next tenant */
         int fd = atomic_exchange(&slot->watch_fd, 0) - 1;
-        if (fd >= 0) {
+        if (fd >= 0)
             yn_raw1(SYS_close, fd);
-            w->members -= dead[i] != atomic_load(&w->arena->server);
-        }
         yn_slot_clear(table, dead[i]);
     }
     while (yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
@@ -200,6 +208,22 @@ static uint64_t began_ns(pid_t pid)
     return ticks * 10000000u; /* USER_HZ is 100 on both machines */
 }
 
+/* A member that the last watch may have had, by its pid; the slot is as `word` says. */
+static void find_member(watch *w, yn_slot_shared *slot, yn_claim claim, yn_slot_state state)
+{
+    pid_t pid = atomic_load(&slot->pid);
+    int fd = pid > 0 ? (int)yn_raw2(SYS_pidfd_open, pid, 0) : -ENOSYS;
+    if (fd >= 0 && state == YN_SLOT_LIVE && began_ns(pid) > atomic_load(&slot->joined_ns) + YN_LIFE_TICK_NS) {
+        yn_raw1(SYS_close, fd); /* the pid belongs to somebody else by now */
+        fd = -ESRCH;
+    }
+    bool lost = pid == 0 && claim == atomic_load(&w->arena->server); /* the last watch took the message, and died */
+    if (fd >= 0)
+        watch_over(w, claim, fd);
+    else if (fd == -ESRCH || lost)
+        bury(w, &claim, 1);
+}
+
 /* A new watch finds those who announced themselves to the last one, or to none yet, by their slots. */
 static void find_members(watch *w)
 {
@@ -212,34 +236,31 @@ static void find_members(watch *w)
         if (atomic_load(&slot->watch_fd) > 0)
             continue; /* heard of while we buried another */
         uint64_t word = atomic_load(&slot->word);
-        pid_t pid = atomic_load(&slot->pid);
         yn_claim claim = yn_claim_make(i, word >> 24);
-        if (yn_slot_state_of(word) == YN_SLOT_DEAD) /* its last watch died over it */
+        if (yn_slot_state_of(word) == YN_SLOT_DEAD) /* the last watch died over it */
             bury(w, &claim, 1);
-        if (yn_slot_state_of(word) != YN_SLOT_LIVE && (yn_slot_state_of(word) != YN_SLOT_STARTING || pid == 0))
-            continue;
-        int fd = (int)yn_raw2(SYS_pidfd_open, pid, 0);
-        if (fd >= 0 && began_ns(pid) > atomic_load(&slot->joined_ns) + 20000000u) {
-            yn_raw1(SYS_close, fd); /* the pid belongs to somebody else by now */
-            fd = -ESRCH;
-        }
-        if (fd >= 0)
-            watch_over(w, claim, fd);
-        else if (fd == -ESRCH)
-            bury(w, &claim, 1);
+        else if (yn_slot_state_of(word) != YN_SLOT_FREE)
+            find_member(w, slot, claim, yn_slot_state_of(word));
     }
 }
 
-/* Only the forkserver is left, or nobody. */
+/* Nobody is left, or only the forkserver. Looked at after deaths: before the first one there may be nobody yet. */
 static bool is_over(watch *w)
 {
-    if (w->members > 0)
+    if (!w->bereaved)
         return false;
+    w->bereaved = false;
     while (hear(w)) {
     }
-    if (w->members > 0)
-        return false;
+    yn_slot_table_shared *table = &w->arena->slots;
     yn_claim server = atomic_load(&w->arena->server);
+    uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++) {
+        yn_slot_shared *slot = yn_slot_at(table, i);
+        yn_claim claim = yn_claim_make(i, atomic_load(&slot->word) >> 24);
+        if (claim != server && atomic_load(&slot->watch_fd) > 0)
+            return false;
+    }
     if (server != 0 && yn_claim_is_alive(&w->arena->slots, server))
         kill_slot(slot_of(w, server));
     return true;
@@ -249,6 +270,7 @@ static void raise_limit(watch *w)
 {
     struct rlimit limit;
     yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+    w->descriptors = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
     yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
@@ -259,11 +281,11 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
 {
     watch w = {.arena = arena, .fds = *fds};
     yn_watch_shed(fds, shed_memory);
-    yn_raw0(SYS_setsid);
+    yn_raw2(SYS_setpgid, 0, 0); /* out of the group that Ctrl-C and `timeout` signal; the session stays, for the forkserver's children */
     yn_raw5(SYS_prctl, PR_SET_NAME, "yunta-watch", 0, 0, 0);
     raise_limit(&w);
     find_members(&w);
-    do {
+    while (!is_over(&w)) {
         struct epoll_event events[64];
         yn_claim dead[64];
         int count = 0;
@@ -275,7 +297,8 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
         }
         if (count > 0)
             bury(&w, dead, count);
-    } while (!is_over(&w));
+    }
+    yn_raw2(SYS_munmap, arena, arena->limit); /* or Valgrind looks through all of it for leaks */
     for (;;)
         yn_raw1(SYS_exit_group, 0);
 }
