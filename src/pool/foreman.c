@@ -118,7 +118,7 @@ static void on_death(foreman *f, uint32_t w)
     if (death.signal == 0 && death.code != YUNTA_ELOST)
         death.code = 0; /* it ended by itself */
     bool well = death.code == 0 && atomic_load(&seat->state) == YN_WORKER_GONE;
-    bool left = yn_settle_worker(f->me, pool, w, &death);
+    bool left = yn_settle_worker(f->me, pool, w, &death), was_looking = atomic_load(&seat->state) == YN_WORKER_SPINS;
     f->worker[w] = yunta_process_destroy(f->worker[w]);
     f->living--;
     if (!well) {
@@ -129,6 +129,8 @@ static void on_death(foreman *f, uint32_t w)
     atomic_store(&seat->who, 0);
     if (!well || left)
         atomic_store(&seat->state, YN_WORKER_NONE);
+    if (was_looking)
+        yn_event_notify_one(&pool->bell); /* who submitted has perhaps woken nobody, since this one looked */
     if (f->early > 2 * pool->workers + 2)
         give_up(pool); /* they die before they are ready: a start hook that fails, or no memory */
 }

@@ -81,6 +81,8 @@ int yunta_future_failure(yunta_future *future, yunta_failure *why)
     int r = yunta_await(future, NULL, 0);
     if (r == -ETIMEDOUT)
         return -EAGAIN;
+    if (r == -EPERM)
+        return r;
     if (yn_job_is_over(future->job)) {
         outcome(future->job, why);
     } else { /* the pool ended first */

@@ -17,9 +17,15 @@ static bool foreman_lives(yn_self *me, const yn_pool_shared *pool)
 
 bool yn_owner_is_over(yn_self *me, const yn_pool_shared *pool)
 {
-    if (pool->threads)
-        return atomic_load(&pool->ended) == pool->workers;
-    return yn_pool_state_of(pool) != YN_POOL_OPEN && !foreman_lives(me, pool);
+    if (atomic_load(&pool->ended) == pool->workers || atomic_load(&pool->destroyed))
+        return true;
+    if (pool->threads || yn_pool_state_of(pool) == YN_POOL_OPEN || foreman_lives(me, pool))
+        return false;
+    /* Those of a killed foreman write results until the watch has reached them. */
+    for (uint32_t w = 0; w < pool->workers; w++)
+        if (yn_claim_is_alive(&me->arena->slots, atomic_load(&pool->worker[w].who)))
+            return false;
+    return true;
 }
 
 void yn_owner_wake_waiters(yunta_pool *pool)
@@ -31,7 +37,7 @@ void yn_owner_wake_waiters(yunta_pool *pool)
 }
 
 /* The workers of a dead foreman are killed by the watch: until the last of them is gone, their lanes are theirs. */
-static void await_workers_end(yn_self *me, yn_pool_shared *pool)
+int yn_owner_await_workers(yn_self *me, yn_pool_shared *pool, yn_deadline deadline)
 {
     for (uint32_t w = 0; w < pool->workers; w++) {
         for (;;) {
@@ -40,9 +46,12 @@ static void await_workers_end(yn_self *me, yn_pool_shared *pool)
             yn_claim who = atomic_load(&pool->worker[w].who);
             if (who == 0 || !yn_claim_is_alive(&me->arena->slots, who))
                 break;
-            yn_event_wait(me, &pool->changed, key, YN_NEVER);
+            int r = yn_event_wait(me, &pool->changed, key, deadline);
+            if (r != 0)
+                return r;
         }
     }
+    return 0;
 }
 
 static void settle_all(yn_self *me, yn_pool_shared *pool)
@@ -81,8 +90,10 @@ static int replace_foreman(yn_self *me, yunta_pool *pool)
     if (well || state >= YN_POOL_TERMINATED)
         return 0;
     atomic_store(&shared->foreman, 0); /* from here on no worker of his takes a place */
-    await_workers_end(me, shared);
+    while (yn_owner_await_workers(me, shared, YN_NEVER) != 0)
+        sched_yield(); /* no seat to sleep on */
     settle_all(me, shared);
+    atomic_store(&pool->foreman_seen, -1); /* before it is closed: terminate may come at any time */
     pool->foreman = yunta_process_destroy(pool->foreman);
     if (state != YN_POOL_OPEN && !has_work(shared))
         return 0;

@@ -18,7 +18,7 @@ static const uint64_t worker_spin_ns = 50000;
 static int check(const yunta_pool_options *o)
 {
     static const uint64_t zero[YN_COUNT(o->reserved)];
-    bool bad = o->workers < 0 || o->workers > most_workers || (int)o->start_method < 0 ||
+    bool bad = (o->process && memcmp(o->process->reserved, zero, sizeof zero) != 0) || o->workers < 0 || o->workers > most_workers || (int)o->start_method < 0 ||
                o->start_method > YUNTA_THREAD || memcmp(o->reserved, zero, sizeof zero) != 0;
     return bad ? -EINVAL : 0;
 }
@@ -135,6 +135,12 @@ int yunta_pool_create(yunta_pool **pool, const yunta_pool_options *options)
     return r;
 }
 
+/* Asked in a signal handler too: no lock, no system call. In a forked copy of the owner it is false. */
+static bool is_owner(const yunta_pool *pool)
+{
+    return atomic_load(&yn_private_page->claim) == pool->owner;
+}
+
 static void advance(yn_pool_shared *pool, yn_pool_state to)
 {
     uint32_t state = atomic_load(&pool->state);
@@ -147,6 +153,8 @@ int yunta_pool_close(yunta_pool *pool)
 {
     if (!pool)
         return -EINVAL;
+    if (!is_owner(pool))
+        return -EPERM;
     pthread_mutex_lock(&pool->lock); /* what is being submitted is in, or refused */
     advance(pool->shared, YN_POOL_CLOSED);
     pthread_mutex_unlock(&pool->lock);
@@ -158,6 +166,8 @@ int yunta_pool_terminate(yunta_pool *pool)
 {
     if (!pool)
         return -EINVAL;
+    if (!is_owner(pool))
+        return -EPERM;
     advance(pool->shared, YN_POOL_TERMINATED);
     int seen = atomic_load(&pool->foreman_seen);
     if (seen >= 0)
@@ -165,24 +175,51 @@ int yunta_pool_terminate(yunta_pool *pool)
     return 0;
 }
 
-int yunta_pool_join(yunta_pool *pool, int milliseconds)
+/* Another thread may be replacing it. To be released; NULL if there is none. */
+static yunta_process *hold_foreman(yunta_pool *pool)
 {
-    int r = -EINVAL;
-    yn_self *me = pool && yn_pool_state_of(pool->shared) != YN_POOL_OPEN ? yn_self_get(&r) : NULL;
-    if (!me)
-        return r;
-    yn_deadline deadline = yn_deadline_in(milliseconds);
-    if (pool->shared->threads)
-        return yn_threads_join(me, pool, deadline);
-    while (pool->foreman) {
-        r = yn_children_wait(me, pool->foreman, deadline);
+    pthread_mutex_lock(&pool->mending);
+    yunta_process *foreman = pool->foreman;
+    if (foreman)
+        atomic_fetch_add(&foreman->references, 1);
+    pthread_mutex_unlock(&pool->mending);
+    return foreman;
+}
+
+static int join_processes(yn_self *me, yunta_pool *pool, yn_deadline deadline)
+{
+    int r = 0, status = 0;
+    for (yunta_process *foreman; (foreman = hold_foreman(pool));) {
+        r = yn_children_wait(me, foreman, deadline);
+        status = r == 0 ? yunta_process_status(foreman) : 0;
+        yn_record_release(me, foreman);
         if (r != 0)
             return r;
-        if (yn_pool_state_of(pool->shared) >= YN_POOL_TERMINATED || yunta_process_status(pool->foreman) == 0)
+        if (yn_pool_state_of(pool->shared) >= YN_POOL_TERMINATED || status == 0)
             break;
         yn_owner_mend(me, pool); /* it was killed, with work left */
     }
-    return 0;
+    if (status != 0) /* it has not waited for them */
+        r = yn_owner_await_workers(me, pool->shared, deadline);
+    if (r == 0) {
+        atomic_store(&pool->shared->ended, pool->shared->workers);
+        yn_owner_wake_waiters(pool);
+    }
+    return r;
+}
+
+int yunta_pool_join(yunta_pool *pool, int milliseconds)
+{
+    if (pool && !is_owner(pool))
+        return -EPERM;
+    if (!pool || yn_pool_state_of(pool->shared) == YN_POOL_OPEN)
+        return -EINVAL;
+    int r;
+    yn_self *me = yn_self_get(&r);
+    if (!me)
+        return r;
+    yn_deadline deadline = yn_deadline_in(milliseconds);
+    return pool->shared->threads ? yn_threads_join(me, pool, deadline) : join_processes(me, pool, deadline);
 }
 
 yunta_pool *yunta_pool_destroy(yunta_pool *pool)

@@ -49,7 +49,7 @@ typedef struct yn_pool_shared {
     _Atomic uint32_t foreman_ready; /* it has tried to start every worker once */
     _Atomic int32_t start_error;    /* why the last worker did not start */
     _Atomic uint64_t started, deaths, foremen;
-    _Atomic uint32_t ended;     /* threads: how many have ended */
+    _Atomic uint32_t ended;     /* workers known to have ended: threads one by one, processes all at once, by join */
     _Atomic uint32_t destroyed; /* the owner's yunta_pool is gone: futures must not follow their pointer to it */
 
     yn_worker_shared worker[];
@@ -121,6 +121,7 @@ void yn_jobs_end(yn_self *me, yunta_pool *pool);       /* after the last worker:
 int yn_owner_wait(yn_self *me, yn_pool_shared *shared, yunta_pool *pool, yn_job_shared *job, yn_deadline deadline);
 int yn_owner_mend(yn_self *me, yunta_pool *pool);
 bool yn_owner_is_over(yn_self *me, const yn_pool_shared *pool);
+int yn_owner_await_workers(yn_self *me, yn_pool_shared *pool, yn_deadline deadline); /* of a foreman that was killed */
 void yn_owner_wake_waiters(yunta_pool *pool);
 void yn_pool_release(yn_self *me, yn_pool_shared *pool);
 
