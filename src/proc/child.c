@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,19 +49,24 @@ int yn_child_set_streams(const int streams[3])
     return r;
 }
 
-static void reset_signals(const yn_child_setup *setup)
+/* As the kernel has it: sixty calls of libc's would cost a tenth of the fork. Setting costs no more than asking. */
+static void set_dispositions(uint64_t ignored)
 {
-    if (setup && setup->inherit_signals) {
-        yn_raw4(SYS_rt_sigprocmask, SIG_SETMASK, &setup->signal_mask, NULL, sizeof setup->signal_mask);
-        return;
-    }
-    /* As the kernel has it: sixty calls of libc's would cost a tenth of the fork. Setting costs no more than asking. */
-    static const uint64_t by_default[4];
+    static const uint64_t by_default[4], to_be_ignored[4] = {1 /* SIG_IGN */};
     for (int s = 1; s <= 64; s++)
-        yn_raw4(SYS_rt_sigaction, s, by_default, NULL, 8);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+        yn_raw4(SYS_rt_sigaction, s, ignored >> (s - 1) & 1 ? to_be_ignored : by_default, NULL, 8);
+}
+
+/* `exact`: the caller's memory is ours, so that even its handlers can be inherited. */
+static void reset_signals(const yn_child_setup *setup, bool exact)
+{
+    uint64_t none = 0;
+    bool inherit = setup && setup->inherit_signals;
+    if (!inherit)
+        set_dispositions(0);
+    else if (!exact)
+        set_dispositions(setup->ignored);
+    yn_raw4(SYS_rt_sigprocmask, SIG_SETMASK, inherit ? &setup->signal_mask : &none, NULL, sizeof none);
 }
 
 static int set_processors(const yn_child_setup *s)
@@ -79,10 +85,26 @@ static int set_limits(const yn_child_setup *s)
 {
     for (uint32_t i = 0; i < s->limit_count; i++) {
         struct rlimit limit = {.rlim_cur = s->limits[i].soft, .rlim_max = s->limits[i].hard};
-        if (yn_raw4(SYS_prlimit64, 0, s->limits[i].resource, &limit, NULL) != 0)
-            return -EINVAL;
+        long r = yn_raw4(SYS_prlimit64, 0, s->limits[i].resource, &limit, NULL);
+        if (r != 0)
+            return (int)r;
     }
     return 0;
+}
+
+/* The starter may have changed its credentials since the server came to be that we are forked from. */
+static int take_identity(const yn_child_setup *s)
+{
+    uid_t u[3];
+    gid_t g[3];
+    getresuid(&u[0], &u[1], &u[2]);
+    getresgid(&g[0], &g[1], &g[2]);
+    if (memcmp(u, s->users, sizeof u) == 0 && memcmp(g, s->groups, sizeof g) == 0)
+        return 0;
+    bool done = (setgroups(s->supplementary_count, s->supplementary) == 0 || errno == EPERM) &&
+                setresgid(s->groups[0], s->groups[1], s->groups[2]) == 0 &&
+                setresuid(s->users[0], s->users[1], s->users[2]) == 0;
+    return done ? 0 : -errno;
 }
 
 static int set_identity(const yn_child_setup *s)
@@ -98,12 +120,33 @@ static int set_identity(const yn_child_setup *s)
     return 0;
 }
 
+/* A copy in memory of our own: what we leave behind may outlive our record. */
+static int set_environment(const yn_child_setup *s)
+{
+    char *block = mmap(NULL, s->environment_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
+        return -errno;
+    size_t count = 0;
+    while (s->environment[count])
+        count++;
+    char **list = (char **)(void *)block, *at = (char *)(list + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(s->environment[i]) + 1;
+        list[i] = memcpy(at, s->environment[i], size);
+        at += size;
+    }
+    environ = list;
+    return 0;
+}
+
 static int apply(const yn_child_setup *s)
 {
     int r = 0;
-    if (s->has_mask)
+    if (s->carried) {
         umask(s->mask);
-    if (s->new_group || s->process_group > 0)
+        r = take_identity(s);
+    }
+    if (r == 0 && (s->new_group || s->process_group > 0))
         r = setpgid(0, s->process_group) == 0 ? 0 : -errno;
     if (r == 0)
         r = set_limits(s);
@@ -113,8 +156,8 @@ static int apply(const yn_child_setup *s)
         r = chdir(s->directory) == 0 ? 0 : -errno;
     if (r == 0)
         r = set_identity(s);
-    if (s->has_environment)
-        environ = (char **)(uintptr_t)s->environment;
+    if (r == 0 && s->has_environment)
+        r = set_environment(s);
     return r;
 }
 
@@ -161,7 +204,7 @@ void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
     }
     if (r != 0)
         give_up(record, r);
-    reset_signals(record->setup);
+    reset_signals(record->setup, !record->function);
     yn_exit_arm();
     yn_record_set_state(record, YN_PROCESS_STANDS);
     yn_exit_return(record, record->call(record->argument));
@@ -177,38 +220,6 @@ static void *place(char *block, size_t *size, const void *from, size_t bytes)
     return to;
 }
 
-static size_t fill(char *block, const yunta_process_options *o, bool keep_mask, mode_t mask)
-{
-    yn_child_setup *s = (void *)block;
-    yn_child_setup head = {.inherit_signals = o->inherit_signals, .new_group = o->process_group == YUNTA_NEW_GROUP,
-                           .has_user = o->user != NULL, .has_group = o->group != NULL,
-                           .has_environment = o->environment != NULL, .has_mask = keep_mask, .mask = mask,
-                           .limit_count = (uint32_t)o->limit_count, .processor_count = (uint32_t)o->processor_count,
-                           .process_group = o->process_group > 0 ? o->process_group : 0,
-                           .user = o->user ? *o->user : 0, .group = o->group ? *o->group : 0};
-    size_t size = 0, count = 0;
-    place(block, &size, &head, sizeof head);
-    const char *directory = o->directory ? place(block, &size, o->directory, strlen(o->directory) + 1) : NULL;
-    const int *processors = place(block, &size, o->processors, o->processor_count * sizeof *processors);
-    const yunta_resource_limit *limits = place(block, &size, o->limits, o->limit_count * sizeof *limits);
-    while (o->environment && o->environment[count])
-        count++;
-    char **list = place(block, &size, o->environment, (count + 1) * sizeof(char *) * (o->environment != NULL));
-    for (size_t i = 0; i < count; i++) {
-        char *text = place(block, &size, o->environment[i], strlen(o->environment[i]) + 1);
-        if (list)
-            list[i] = text;
-    }
-    if (s) {
-        yn_raw4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &s->signal_mask, sizeof s->signal_mask);
-        s->directory = directory;
-        s->processors = processors;
-        s->limits = limits;
-        s->environment = list;
-    }
-    return size;
-}
-
 /* umask itself can only be read by changing it, which other threads would see. */
 static mode_t current_mask(void)
 {
@@ -218,18 +229,95 @@ static mode_t current_mask(void)
     return (mode_t)((digits / 1000 % 10) << 9 | (digits / 100 % 10) << 6 | (digits / 10 % 10) << 3 | digits % 10);
 }
 
-yn_child_setup *yn_child_flatten(yn_self *me, const yunta_process_options *o, bool keep_mask, int *error)
+static uint64_t ignored_now(void)
+{
+    uint64_t ignored = 0;
+    for (int s = 1; s <= 64; s++) {
+        uint64_t now[4] = {0};
+        if (yn_raw4(SYS_rt_sigaction, s, NULL, now, 8) == 0 && now[0] == 1 /* SIG_IGN */)
+            ignored |= UINT64_C(1) << (s - 1);
+    }
+    return ignored;
+}
+
+/* What a child that is not forked by the starter itself would else have of the server's. */
+static void carry(yn_child_setup *head)
+{
+    head->carried = true;
+    head->mask = current_mask();
+    getresuid(&head->users[0], &head->users[1], &head->users[2]);
+    getresgid(&head->groups[0], &head->groups[1], &head->groups[2]);
+}
+
+static void look_at_signals(yn_child_setup *head)
+{
+    yn_raw4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &head->signal_mask, sizeof head->signal_mask);
+    head->ignored = ignored_now();
+}
+
+/* Writes the whole setup into the block, or only counts its bytes while there is none. */
+static size_t fill(char *block, yn_child_setup head, const yunta_process_options *o, const gid_t *supplementary)
+{
+    yn_child_setup *s = (void *)block;
+    size_t size = 0, count = 0;
+    place(block, &size, &head, sizeof head);
+    const char *directory = o->directory ? place(block, &size, o->directory, strlen(o->directory) + 1) : NULL;
+    const int *processors = place(block, &size, o->processors, o->processor_count * sizeof *processors);
+    const yunta_resource_limit *limits = place(block, &size, o->limits, o->limit_count * sizeof *limits);
+    supplementary = place(block, &size, supplementary, head.supplementary_count * sizeof *supplementary);
+    while (o->environment && o->environment[count])
+        count++;
+    char **list = place(block, &size, o->environment, (count + 1) * sizeof(char *) * (o->environment != NULL));
+    size_t bytes = (count + 1) * sizeof(char *);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(o->environment[i]) + 1;
+        char *text = place(block, &size, o->environment[i], length);
+        bytes += length;
+        if (list)
+            list[i] = text;
+    }
+    if (s) {
+        s->directory = directory;
+        s->processors = processors;
+        s->limits = limits;
+        s->supplementary = supplementary;
+        s->environment = list;
+        s->environment_bytes = bytes;
+    }
+    return size;
+}
+
+static yn_child_setup head_of(const yunta_process_options *o)
+{
+    return (yn_child_setup){.inherit_signals = o->inherit_signals, .new_group = o->process_group == YUNTA_NEW_GROUP,
+                            .has_user = o->user != NULL, .has_group = o->group != NULL,
+                            .has_environment = o->environment != NULL,
+                            .limit_count = (uint32_t)o->limit_count, .processor_count = (uint32_t)o->processor_count,
+                            .process_group = o->process_group > 0 ? o->process_group : 0,
+                            .user = o->user ? *o->user : 0, .group = o->group ? *o->group : 0};
+}
+
+yn_child_setup *yn_child_flatten(yn_self *me, const yunta_process_options *o, bool carried, int *error)
 {
     *error = 0;
-    bool wanted = keep_mask || o->inherit_signals || o->directory || o->environment || o->process_group || o->user ||
+    bool wanted = carried || o->inherit_signals || o->directory || o->environment || o->process_group || o->user ||
                   o->group || o->processor_count || o->limit_count;
     if (!wanted)
         return NULL;
-    mode_t mask = keep_mask ? current_mask() : 0;
-    char *block = yn_heap_alloc(me, fill(NULL, o, keep_mask, mask), 16);
-    if (!block)
-        *error = -ENOMEM;
+    yn_child_setup head = head_of(o);
+    int supplementary = carried ? getgroups(0, NULL) : 0;
+    gid_t *groups = supplementary > 0 ? malloc((size_t)supplementary * sizeof *groups) : NULL;
+    if (carried)
+        carry(&head);
+    if (o->inherit_signals)
+        look_at_signals(&head);
+    supplementary = groups ? getgroups(supplementary, groups) : 0;
+    head.supplementary_count = supplementary > 0 ? (uint32_t)supplementary : 0;
+    char *block = yn_heap_alloc(me, fill(NULL, head, o, groups), 16);
+    if (block)
+        fill(block, head, o, groups);
     else
-        fill(block, o, keep_mask, mask);
+        *error = -ENOMEM;
+    free(groups);
     return (yn_child_setup *)(void *)block;
 }

@@ -17,17 +17,22 @@ typedef enum yn_process_state {
 
 /* What the child does to itself before its entry: options, flattened into one heap block. */
 typedef struct yn_child_setup {
-    bool inherit_signals, new_group, has_user, has_group, has_environment, has_mask;
-    uint32_t limit_count, processor_count, environment_count;
+    bool inherit_signals, new_group, has_user, has_group, has_environment, carried;
+    uint32_t limit_count, processor_count, supplementary_count;
     pid_t process_group;
     uid_t user;
     gid_t group;
-    mode_t mask;                         /* umask; where has_mask */
-    uint64_t signal_mask;                /* where inherit_signals: as the kernel has it */
+    mode_t mask;                         /* where carried: umask and credentials of the starter */
+    uid_t users[3];
+    gid_t groups[3];
+    uint64_t signal_mask;                /* where inherit_signals: as the kernel has it … */
+    uint64_t ignored;                    /* … and what the starter ignores, one bit each: all that an exec leaves of dispositions */
+    size_t environment_bytes;
     const char *directory;               /* these point into the same block */
     char *const *environment;
     const int *processors;
     const yunta_resource_limit *limits;
+    const gid_t *supplementary;
 } yn_child_setup;
 
 struct yunta_process {
