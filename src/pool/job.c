@@ -207,7 +207,7 @@ void yn_job_announce(yn_job_shared *job)
     yn_event_notify_all(&job->done);
 }
 
-static bool is_listed(yn_job_shared *job, uint64_t index)
+bool yn_job_has_failed(yn_job_shared *job, uint64_t index)
 {
     for (yn_failed_shared *f = atomic_load(&job->failed); f; f = f->next)
         if (f->why.index == index)
@@ -217,8 +217,6 @@ static bool is_listed(yn_job_shared *job, uint64_t index)
 
 void yn_job_fail(yn_self *me, yn_job_shared *job, const yunta_failure *why)
 {
-    if (is_listed(job, why->index))
-        return;
     yn_failed_shared *failed = yn_heap_alloc(me, sizeof *failed, 0);
     if (!failed) {
         atomic_store(&job->out_of_memory, 1);

@@ -103,7 +103,10 @@ bool yn_job_hand_back(yn_job_shared *job, uint32_t w);
 /* Declares the map done if every task has its outcome. By any worker that found nothing more to take, and by who repairs. */
 void yn_job_finish_if_done(yn_job_shared *job);
 
-/* Puts an outcome other than success on the list, once for each task. Takes over `why`'s index. */
+/* Whether the task of this index stands on the list already: asked by who repairs, since a worker may die just after it has put it there. */
+bool yn_job_has_failed(yn_job_shared *job, uint64_t index);
+
+/* Puts an outcome other than success on the list. */
 void yn_job_fail(yn_self *me, yn_job_shared *job, const yunta_failure *why);
 
 /* Wakes whoever waits for the job. */

@@ -28,8 +28,10 @@ static void settle_single(yn_self *me, yn_job_shared *job, uint32_t w, const yun
     uint32_t running = YN_JOB_RUNNING | w << 8;
     if (atomic_load(&job->state) != running)
         return;
-    yunta_failure why = blame(job, death, 0);
-    yn_job_fail(me, job, &why);
+    if (!yn_job_has_failed(job, 0)) {
+        yunta_failure why = blame(job, death, 0);
+        yn_job_fail(me, job, &why);
+    }
     if (atomic_compare_exchange_strong(&job->state, &running, YN_JOB_DONE))
         yn_job_announce(job);
 }
@@ -37,7 +39,7 @@ static void settle_single(yn_self *me, yn_job_shared *job, uint32_t w, const yun
 static bool settle_map(yn_self *me, yn_job_shared *job, uint32_t w, const yunta_failure *death)
 {
     uint32_t at;
-    if (yn_job_was_in(job, w, &at)) {
+    if (yn_job_was_in(job, w, &at) && !yn_job_has_failed(job, job->first + at)) {
         yunta_failure why = blame(job, death, job->first + at);
         yn_job_fail(me, job, &why);
     }

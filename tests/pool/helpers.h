@@ -154,8 +154,10 @@ YUNTA_TASK(pid_of_worker, int, pid_t);
 
 static inline void check_squares(const int *in, const int *out, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        ck_assert_msg(out[i] == in[i] * in[i], "out[%zu] is %d, in is %d", i, out[i], in[i]);
+    size_t i = 0;
+    while (i < count && out[i] == in[i] * in[i])
+        i++;
+    ck_assert_msg(i == count, "out[%zu] is wrong", i); /* once: Check writes something down at each */
 }
 
 static inline void count_up(int *array, size_t count)
