@@ -4,6 +4,7 @@
 #include "pool/pool.h"
 #include "shm/heap.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 /* Where the workers are of another exec: the function by name, described once. With the lock held. */
@@ -111,6 +112,8 @@ static void sweep(yn_self *me, yunta_pool *pool)
 /* Wakes as many as there is work for; one that looks already needs no wake: it looks once more before it sleeps. */
 static void ring(yn_pool_shared *pool, const yn_job_shared *job)
 {
+    if (pool->spin_ns)
+        atomic_store_explicit(&pool->caller_processor, sched_getcpu(), memory_order_relaxed);
     yn_full_fence();
     if (job->lanes > 0) {
         yn_event_notify_all(&pool->bell);

@@ -157,10 +157,22 @@ static int wait_asleep(yn_self *me, yn_pool_shared *shared, yunta_pool *pool, yn
     }
 }
 
+/* Whether a worker can come to run while we spin: all may last have been on this very processor. */
+static bool worker_is_apart(const yn_pool_shared *shared)
+{
+    if (!shared->spin_ns)
+        return false;
+    int here = atomic_load_explicit(&shared->caller_processor, memory_order_relaxed);
+    for (uint32_t w = 0; w < shared->workers; w++)
+        if (atomic_load_explicit(&shared->worker[w].processor, memory_order_relaxed) != here)
+            return true;
+    return false;
+}
+
 int yn_owner_wait(yn_self *me, yn_pool_shared *shared, yunta_pool *pool, yn_job_shared *job, yn_deadline deadline)
 {
     yn_spin spin = {0, 0};
-    uint64_t spin_ns = job->lanes == 0 && shared->spin_ns ? spin_for_single_ns : 0;
+    uint64_t spin_ns = job->lanes == 0 && worker_is_apart(shared) ? spin_for_single_ns : 0;
     while (!yn_job_is_over(job) && deadline != 0 && yn_spin_more(&spin, spin_ns)) {
     }
     if (yn_job_is_over(job))

@@ -28,6 +28,7 @@ typedef struct yn_worker_shared {
     _Atomic uint32_t state;
     _Atomic yn_claim who; /* its tenant: 0 → its claim, by itself; back to 0 by who has settled it */
     _Atomic int32_t pid;
+    _Atomic int32_t processor; /* where it last looked for work: a hint */
 } YN_ALIGNED(64) yn_worker_shared;
 
 typedef struct yn_pool_shared {
@@ -44,6 +45,7 @@ typedef struct yn_pool_shared {
 
     YN_ALIGNED(64) _Atomic(yn_job_shared *) head; /* jobs before it have nothing left to take. Never NULL; the last one stays */
     yn_event_shared bell;                         /* for workers: there is work, or the state has changed */
+    _Atomic int32_t caller_processor;             /* where the owner last submitted from: a hint */
     YN_ALIGNED(64) yn_event_shared changed;       /* for the owner: workers are up, or gone */
     _Atomic yn_claim foreman;
     _Atomic uint32_t foreman_ready; /* it has tried to start every worker once */

@@ -3,10 +3,14 @@
  * Next: pool/job.c (taking), pool/settle.c (what if we die here). */
 #include "pool/pool.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 /* A chunk should last about so long: short enough to share the end out well, long enough that taking costs nothing. */
 static const uint64_t chunk_ns = 100000;
+
+/* A worker that has waited less than this for its last job expects the next one as soon. */
+static const uint64_t hot_ns = 200000;
 
 typedef int (*task_call)(const void *, void *);
 
@@ -17,6 +21,8 @@ typedef struct worker {
     uint32_t number;
     const yn_image_ref *known; /* the last function looked up, and where it is here */
     task_call found;
+    uint64_t idle_since; /* 0: at work */
+    bool is_hot;         /* the last wait was short: the next job mostly follows at once */
 } worker;
 
 static bool is_ending(yn_pool_shared *pool)
@@ -132,9 +138,16 @@ static yn_job_shared *await_work(worker *w)
 {
     yn_event_shared *bell = &w->pool->bell;
     yn_spin spin = {0, 0};
-    atomic_store(&w->shared->state, YN_WORKER_SPINS);
+    /* Spinning on the owner's processor keeps the owner from its next call; unless calls come so fast that the owner had better move
+     * to another one, which it does when it finds this one busy. */
+    int processor = sched_getcpu();
+    atomic_store_explicit(&w->shared->processor, processor, memory_order_relaxed);
+    bool spins = w->is_hot || processor != atomic_load_explicit(&w->pool->caller_processor, memory_order_relaxed);
+    if (w->idle_since == 0)
+        w->idle_since = yn_now_ns();
+    atomic_store(&w->shared->state, spins ? YN_WORKER_SPINS : YN_WORKER_READY);
     yn_job_shared *job = pick(w);
-    while (!job && !is_ending(w->pool) && yn_spin_more(&spin, w->pool->spin_ns)) {
+    while (!job && spins && !is_ending(w->pool) && yn_spin_more(&spin, w->pool->spin_ns)) {
         yn_job_shared *head = atomic_load_explicit(&w->pool->head, memory_order_relaxed);
         if (atomic_load_explicit(&w->pool->state, memory_order_relaxed) != YN_POOL_OPEN)
             break;
@@ -166,6 +179,9 @@ void yn_worker_run(yn_self *me, yn_pool_shared *pool, uint32_t number)
         if (!job)
             job = await_work(&w);
         if (job) {
+            if (w.idle_since)
+                w.is_hot = yn_now_ns() - w.idle_since < hot_ns;
+            w.idle_since = 0;
             if (atomic_load_explicit(&job->next, memory_order_relaxed))
                 yn_event_notify_one(&pool->bell); /* more behind it: the wake that we had may have stood for several */
             run_job(&w, job);
