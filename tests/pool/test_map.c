@@ -2,7 +2,7 @@
  * It must not look at how the tasks were shared out.
  * Read next: test_crash.c, where tasks do not return.
  *
- * labels: threads valgrind */
+ * labels: valgrind */
 #include "helpers.h"
 
 #include <pthread.h>
