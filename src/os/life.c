@@ -21,7 +21,14 @@
 
 int yn_life_open_pid(pid_t pid)
 {
-    return (int)yn_raw2(SYS_pidfd_open, pid, 0);
+    int fd = (int)yn_raw2(SYS_pidfd_open, pid, 0);
+    if (fd < 0 || fd > 2)
+        return fd;
+    /* Not in the place of a standard stream that happens to be closed. */
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int r = high >= 0 ? high : -errno;
+    close(fd);
+    return r;
 }
 
 int yn_life_open_self(yn_life *life)

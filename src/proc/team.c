@@ -23,16 +23,17 @@ int yn_team_announce(yn_claim claim, int *kept)
     int r = yn_life_open_self(&life);
     if (r != 0)
         return r;
+    /* The message keeps the descriptor open until it is read; so it can be waited on before. */
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
+    if (epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, life.seen, &event) != 0)
+        r = -errno;
     yn_news news = {.kind = YN_NEWS_BORN, .pid = getpid(), .claim = claim};
-    r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, false);
+    if (r == 0)
+        r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, false);
     if (r == -EAGAIN || r == -ETOOMANYREFS) {
         yn_team_poke();
         r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, true);
     }
-    /* The message keeps the descriptor open until it is read; so it can be waited on before. */
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
-    if (r == 0 && epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, life.seen, &event) != 0)
-        r = -errno;
     close(life.seen);
     if (r != 0 && life.kept >= 0) {
         close(life.kept);

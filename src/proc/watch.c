@@ -160,8 +160,14 @@ static void bury(watch *w, const yn_claim *dead, int count)
 {
     yn_slot_table_shared *table = &w->arena->slots;
     uint64_t deaths = 0;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        /* Its descriptor first, as long as it is surely its own: its starter may have taken the slot back already, and we may
+         * hear of the next tenant below. */
+        int fd = atomic_exchange(&slot_of(w, dead[i])->watch_fd, 0) - 1;
+        if (fd >= 0)
+            yn_raw1(SYS_close, fd);
         deaths += yn_slot_declare_dead(table, dead[i]);
+    }
     /* Whoever declared the others may have died before it counted them. */
     atomic_fetch_add(&w->arena->deaths, deaths > 0 ? deaths : 1);
     w->bereaved = true;
@@ -169,13 +175,7 @@ static void bury(watch *w, const yn_claim *dead, int count)
     while (hear(w)) {
     }
     for (int i = 0; i < count; i++) {
-        yn_slot_shared *slot = slot_of(w, dead[i]);
         end_children_of(w, dead[i]);
-        if (atomic_load(&slot->word) >> 24 != dead[i] >> 24)
-            continue; /* its starter had taken the slot back, and it has its next tenant */
-        int fd = atomic_exchange(&slot->watch_fd, 0) - 1;
-        if (fd >= 0)
-            yn_raw1(SYS_close, fd);
         yn_slot_clear(table, dead[i]);
     }
     while (yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
@@ -293,10 +293,10 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
         for (long i = 0; i < n; i++)
             if (events[i].data.u64 != 0)
                 dead[count++] = events[i].data.u64;
+        if (count > 0) /* before anything is heard: see there */
+            bury(&w, dead, count);
         while (hear(&w)) {
         }
-        if (count > 0)
-            bury(&w, dead, count);
     }
     yn_raw2(SYS_munmap, arena, arena->limit); /* or Valgrind looks through all of it for leaks */
     for (;;)
