@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 enum { LIMITE_MS = 10000 }; /* para cada objetivo: de sobra para quien no se queda colgado */
+enum { SIN_TOCAR = '?' };   /* lo que hay en el texto de un resultado antes de calcularlo */
 
 /* En memoria compartida: cada objetivo se examina en un proceso aparte, que puede morir o colgarse. */
 struct veredicto {
@@ -49,7 +50,9 @@ static bool es_el_factorial(int n, const struct cifras *hay, struct veredicto *v
     gmp_snprintf(debe.texto, sizeof(debe.texto), "%Zd", f);
     mpz_clear(f);
 
-    if (!memchr(hay->texto, '\0', sizeof(hay->texto)))
+    if (hay->texto[0] == SIN_TOCAR)
+        decir(v, false, "para %d no escribe nada en resultado->texto.", n);
+    else if (!memchr(hay->texto, '\0', sizeof(hay->texto)))
         decir(v, false, "el texto de %d! no acaba en '\\0'.", n);
     else if (strcmp(hay->texto, debe.texto) == 0)
         return true;
@@ -67,7 +70,7 @@ static void examinar_factorial(struct veredicto *v)
     const int numeros[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 20, 21, 25, 50, 100, 200, 400};
     for (size_t i = 0; i < sizeof(numeros) / sizeof(numeros[0]); i++) {
         static struct cifras resultado;
-        memset(&resultado, '?', sizeof(resultado));
+        memset(&resultado, SIN_TOCAR, sizeof(resultado));
         int codigo = factorial(&numeros[i], &resultado);
         if (codigo == -ENOSYS) {
             decir(v, false, "sin hacer: todavía devuelve -ENOSYS.");
@@ -86,8 +89,9 @@ static void examinar_factorial(struct veredicto *v)
 /* Un map de diez números: ¿se hizo en un pool de procesos, y salió bien? */
 static bool hace_bien_el_map(const int *numeros, size_t cuantos, struct veredicto *v)
 {
-    struct cifras *resultados = calloc(cuantos, sizeof(*resultados));
+    struct cifras *resultados = malloc(cuantos * sizeof(*resultados));
     comprobar(resultados ? 0 : -ENOMEM, "pedir memoria");
+    memset(resultados, SIN_TOCAR, cuantos * sizeof(*resultados));
     vigilar(VIGILAR_POOL);
     int codigo = factoriales(numeros, resultados, cuantos);
     const struct informe *visto = dejar_de_vigilar();
