@@ -321,7 +321,10 @@ int yn_children_active(yn_self *me, yunta_process **running, size_t capacity)
 {
     int count = 0;
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c)) {
-        if (!is_started_here(me, c) || has_ended(me, c) || c->record->internal)
+        bool ended = is_started_here(me, c) && has_ended(me, c);
+        if (ended && atomic_load(&c->record->disowned))
+            yn_children_forget(me, c->record); /* nobody will ask us to */
+        if (ended || !is_started_here(me, c) || c->record->internal)
             continue;
         if ((size_t)count < capacity)
             running[count] = c->record;

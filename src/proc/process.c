@@ -352,6 +352,13 @@ int yunta_process_kill(yunta_process *process)
     return yunta_process_signal(process, SIGKILL);
 }
 
+static void disown(yn_self *me, yunta_process *process)
+{
+    atomic_store(&process->disowned, 1);
+    yn_children_forget(me, process);
+    yn_record_release(me, process);
+}
+
 int yunta_process_close(yunta_process *process)
 {
     int r = -EINVAL;
@@ -360,8 +367,7 @@ int yunta_process_close(yunta_process *process)
         return r;
     if (yn_children_wait(me, process, 0) != 0)
         return -EBUSY;
-    yn_children_forget(me, process);
-    yn_record_release(me, process);
+    disown(me, process);
     return 0;
 }
 
@@ -375,8 +381,7 @@ yunta_process *yunta_process_destroy(yunta_process *process)
         yunta_process_kill(process);
         yn_children_wait(me, process, yn_deadline_in(60000)); /* a frozen process does not even die */
     }
-    yn_children_forget(me, process);
-    yn_record_release(me, process);
+    disown(me, process);
     return NULL;
 }
 

@@ -44,6 +44,7 @@ struct yunta_process {
     _Atomic int32_t pid;
     _Atomic int32_t start_error;
     yunta_start_method method; /* the starter's default, which its children inherit */
+    _Atomic uint32_t disowned; /* the handle was closed or destroyed, perhaps by another process than the starter */
     bool daemon;
     bool internal;  /* ours (a foreman): not shown among the active children */
     bool announced; /* to the watch, before an exec */
