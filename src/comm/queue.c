@@ -1,0 +1,388 @@
+/* The queue's public face, and its waiting.
+ * Never sleeps but by the eventcounts `filled` and `room`; never copies into or out of a cell that it does not hold.
+ * Next: shm/ring.h, how a message gets into a cell and out; comm/queue_chain.c, what unbounded means; comm/README.md.
+ */
+#include "comm/queue.h"
+#include "shm/heap.h"
+
+/* What a turn does while it waits: how it tries (DONE, WAIT, SHUT, LARGE or an error), when trying again is worth it.
+ */
+typedef struct side {
+    int (*attempt)(yn_turn *turn, yunta_queue *q);
+    bool (*is_worth_it)(yn_turn *turn, yunta_queue *q);
+    size_t event, patience; /* offsets */
+} side;
+
+static int try_put(yn_turn *turn, yunta_queue *q)
+{
+    for (;;) {
+        yn_link_shared *link = yn_queue_link(turn->me, q, YN_HAZARD_PUT);
+        if (!link)
+            return -ENOMEM;
+        yn_ring_result r = yn_ring_reserve(turn, &link->ring);
+        if (r == YN_RING_DONE || (r == YN_RING_WAIT && q->capacity))
+            return (int)r;
+        int error = yn_chain_extend(turn->me, q, link);
+        if (error != 0)
+            return error;
+    }
+}
+
+/* Whether somebody has died since all was looked over: what the dead had taken goes first. */
+static inline bool have_died(yn_self *me, yunta_queue *q)
+{
+    return atomic_load_explicit(&me->arena->deaths, memory_order_relaxed) !=
+           atomic_load_explicit(&q->looked, memory_order_relaxed);
+}
+
+static int try_get(yn_turn *turn, yunta_queue *q)
+{
+    int r;
+    if (have_died(turn->me, q) && (r = yn_chain_inherit(turn, q)) != YN_RING_WAIT)
+        return r;
+    do {
+        yn_link_shared *link = yn_queue_link(turn->me, q, YN_HAZARD_GET);
+        if (!link)
+            return -ENOMEM;
+        r = (int)yn_ring_take(turn, &link->ring);
+        if (r != YN_RING_SHUT)
+            return r;
+        r = (int)yn_chain_advance(q, link);
+        if (atomic_load(&q->unswept))
+            yn_chain_sweep(turn, q);
+    } while (r == YN_RING_DONE);
+    return r;
+}
+
+static int attempt_put(yn_turn *turn, yunta_queue *q)
+{
+    int r = atomic_load(&q->closed) ? YUNTA_ECLOSED : try_put(turn, q);
+    return r == YN_RING_SHUT ? YUNTA_ECLOSED : r;
+}
+
+/* Of a closed queue it says SHUT only when no put that began before can come in any more. */
+static int attempt_get(yn_turn *turn, yunta_queue *q)
+{
+    int r = try_get(turn, q);
+    if (r != YN_RING_WAIT || !atomic_load(&q->closed))
+        return r;
+    r = yn_chain_seal(turn->me, q);
+    return r == 0 ? try_get(turn, q) : r;
+}
+
+static bool is_put_worth_it(yn_turn *turn, yunta_queue *q)
+{
+    (void)turn;
+    return yn_ring_seems_to_have_room(&atomic_load_explicit(&q->first, memory_order_relaxed)->ring);
+}
+
+static bool is_get_worth_it(yn_turn *turn, yunta_queue *q)
+{
+    yn_link_shared *link = yn_queue_link(turn->me, q, YN_HAZARD_GET);
+    return !link || yn_ring_seems_ready(&link->ring) ||
+           (q->capacity == 0 && atomic_load_explicit(&link->next, memory_order_relaxed) &&
+            yn_ring_seems_drained(&link->ring));
+}
+
+static const side putting = {attempt_put, is_put_worth_it, offsetof(yunta_queue, room),
+                             offsetof(yunta_queue, room_patience)};
+static const side getting = {attempt_get, is_get_worth_it, offsetof(yunta_queue, filled),
+                             offsetof(yunta_queue, filled_patience)};
+
+/* Spins for as long as that has been worth it lately. */
+static bool spin(const side *s, yn_turn *turn, yunta_queue *q)
+{
+    _Atomic uint32_t *patience = (_Atomic uint32_t *)(void *)((char *)q + s->patience);
+    uint32_t ns = atomic_load_explicit(patience, memory_order_relaxed), most = (uint32_t)yn_spin_ns(), least = most / 8;
+    yn_spin clock = {0, 0};
+    bool worth = false;
+    while (!worth && yn_spin_more(&clock, ns))
+        worth = s->is_worth_it(turn, q);
+    uint32_t adapted = worth ? ns * 2 : ns / 2;
+    adapted = adapted > most ? most : adapted < least ? least : adapted;
+    if (adapted != ns)
+        atomic_store_explicit(patience, adapted, memory_order_relaxed);
+    return worth;
+}
+
+void yn_queue_announce(yn_turn *turn, yunta_queue *q)
+{
+    if (YN_LIKELY(!turn->repaired))
+        return;
+    turn->repaired = false;
+    yn_event_notify_all(&q->filled);
+    yn_event_notify_all(&q->room);
+}
+
+static int attempt(const side *s, yn_turn *turn, yunta_queue *q)
+{
+    int r = s->attempt(turn, q);
+    yn_queue_announce(turn, q);
+    return r;
+}
+
+/* We slept, and one wake may have stood for several messages (cells), or was meant for one that we have not taken:
+ * passes it on. */
+static void pass_baton(const side *s, yn_turn *turn, yunta_queue *q, int r)
+{
+    yn_turn look = {.me = turn->me};
+    yn_link_shared *link;
+    uint64_t position;
+    bool more = r != YN_RING_DONE;
+    if (!more && s == &putting)
+        more = yn_ring_back(&look, &atomic_load(&q->first)->ring, &position) == YN_RING_DONE;
+    else if (!more)
+        more = yn_queue_front(&look, q, &link, &position) != YN_RING_WAIT;
+    if (more)
+        yn_event_notify_one((yn_event_shared *)(void *)((char *)q + s->event));
+    yn_queue_announce(&look, q);
+}
+
+/* Tries until it comes to something else than WAIT. -ETIMEDOUT; -ENOMEM. */
+static int wait_for(const side *s, yn_turn *turn, yunta_queue *q, yn_deadline deadline)
+{
+    yn_event_shared *event = (yn_event_shared *)(void *)((char *)q + s->event);
+    bool slept = false;
+    int r;
+    for (;;) {
+        bool worth = deadline != 0 && spin(s, turn, q);
+        uint32_t key = yn_event_key(event);
+        r = attempt(s, turn, q);
+        if (r != YN_RING_WAIT)
+            break;
+        if (yn_deadline_left(deadline) == 0)
+            return -ETIMEDOUT;
+        if (worth) /* somebody else was faster */
+            continue;
+        yn_event_announce(event);
+        yn_full_fence();
+        r = attempt(s, turn, q);
+        if (r != YN_RING_WAIT)
+            break;
+        if (atomic_load(&q->unswept))
+            yn_chain_sweep(turn, q);
+        r = yn_event_wait(turn->me, event, key, deadline);
+        if (r == -ENOMEM)
+            return r;
+        slept = true;
+    }
+    if (slept)
+        pass_baton(s, turn, q, r);
+    return r;
+}
+
+/* Reserves a cell, waiting for it if need be. 0 or an error. */
+static YN_NOINLINE int reserve(yn_self *me, yunta_queue *q, yn_hold *hold, int milliseconds)
+{
+    yn_turn turn = {.me = me};
+    int r = wait_for(&putting, &turn, q, yn_deadline_in(milliseconds));
+    *hold = turn.hold;
+    return r;
+}
+
+/* Takes a message, waiting for it if need be. 0, YN_RING_LARGE, or an error. */
+static YN_NOINLINE int take(yn_self *me, yunta_queue *q, yn_hold *hold, uint64_t limit, uint64_t *size,
+                            int milliseconds)
+{
+    yn_turn turn = {.me = me, .limit = limit};
+    int r = wait_for(&getting, &turn, q, yn_deadline_in(milliseconds));
+    *hold = turn.hold;
+    *size = turn.size;
+    return r == YN_RING_SHUT ? YUNTA_ECLOSED : r;
+}
+
+/* Copies up to YN_CELL_INLINE bytes; a call of memcpy costs as much as all the rest of a short message. */
+static inline void copy(unsigned char *to, const unsigned char *from, size_t size)
+{
+    if (size >= 16) {
+        for (size_t i = 0; i + 16 < size; i += 16)
+            memcpy(to + i, from + i, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + size - 8, from + size - 8, 8);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            to[i] = from[i];
+    }
+}
+
+/* A message too long for a cell. Its block is filled before a cell is claimed: nobody waits for us while we copy. */
+static YN_NOINLINE int put_block(yn_self *me, yunta_queue *q, const void *message, size_t size, int milliseconds)
+{
+    void *block = size <= YN_MESSAGE_MOST ? yn_heap_alloc(me, size, 0) : NULL;
+    if (!block)
+        return -ENOMEM;
+    memcpy(block, message, size);
+    yn_hold hold;
+    yn_link_shared *link = yn_queue_link_at_once(me, q, YN_HAZARD_PUT);
+    if (!link || !yn_ring_reserve_at_once(me->claim, &link->ring, &hold)) {
+        int r = reserve(me, q, &hold, milliseconds);
+        if (r != 0) {
+            yn_heap_free(me, block);
+            return r;
+        }
+    }
+    atomic_store_explicit(&hold.cell->block, block, memory_order_relaxed);
+    yn_ring_publish(&hold, size);
+    yn_event_notify_one(&q->filled);
+    return 0;
+}
+
+static inline int put(yunta_queue *q, const void *message, size_t size, int milliseconds)
+{
+    int r;
+    yn_self *me = yn_self_get(&r);
+    if (YN_UNLIKELY(!me))
+        return r;
+    if (YN_UNLIKELY(atomic_load_explicit(&q->closed, memory_order_acquire)))
+        return YUNTA_ECLOSED;
+    if (size > YN_CELL_INLINE)
+        return put_block(me, q, message, size, milliseconds);
+    yn_hold hold;
+    yn_link_shared *link = yn_queue_link_at_once(me, q, YN_HAZARD_PUT);
+    if (YN_UNLIKELY(!link || !yn_ring_reserve_at_once(me->claim, &link->ring, &hold))) {
+        yn_hold slowly;
+        r = reserve(me, q, &slowly, milliseconds);
+        if (r != 0)
+            return r;
+        hold = slowly;
+    }
+    copy(hold.cell->bytes, message, size);
+    yn_ring_publish(&hold, size);
+    yn_event_notify_one(&q->filled);
+    return 0;
+}
+
+/* Its cell is released before its block is freed: who dies before leaves the message to be delivered again, who dies
+ * between leaves a block. */
+static YN_NOINLINE void get_block(yn_self *me, const yn_hold *hold, void *buffer, size_t size)
+{
+    void *block = atomic_load_explicit(&hold->cell->block, memory_order_relaxed);
+    memcpy(buffer, block, size);
+    yn_ring_release(hold);
+    yn_heap_free(me, block);
+}
+
+static inline int get(yunta_queue *q, void *buffer, size_t capacity, size_t *size, int milliseconds)
+{
+    int r;
+    yn_self *me = yn_self_get(&r);
+    if (YN_UNLIKELY(!me))
+        return r;
+    yn_hold hold;
+    uint64_t length;
+    yn_link_shared *link = have_died(me, q) ? NULL : yn_queue_link_at_once(me, q, YN_HAZARD_GET);
+    if (YN_UNLIKELY(!link || !yn_ring_take_at_once(me->claim, &link->ring, capacity, &hold, &length))) {
+        yn_hold slowly;
+        uint64_t told;
+        r = take(me, q, &slowly, capacity, &told, milliseconds);
+        if (r == YN_RING_LARGE && size)
+            *size = (size_t)told;
+        if (r != 0)
+            return r == YN_RING_LARGE ? -EMSGSIZE : r;
+        hold = slowly;
+        length = told;
+    }
+    if (YN_UNLIKELY(length > YN_CELL_INLINE)) {
+        yn_hold blocks = hold;
+        get_block(me, &blocks, buffer, length);
+    } else {
+        copy(buffer, hold.cell->bytes, length);
+        yn_ring_release(&hold);
+    }
+    if (q->capacity)
+        yn_event_notify_one(&q->room);
+    if (size)
+        *size = (size_t)length;
+    return 0;
+}
+
+int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options)
+{
+    static const yunta_queue_options defaults;
+    const yunta_queue_options *o = options ? options : &defaults;
+    if (!queue || memcmp(o->reserved, defaults.reserved, sizeof o->reserved) != 0)
+        return -EINVAL;
+    if (o->item_size > YN_ARENA_MOST || o->capacity > YN_ARENA_MOST / sizeof(yn_cell_shared))
+        return -EOVERFLOW;
+    int r;
+    yn_self *me = yn_self_get(&r);
+    void *block = NULL;
+    if (me)
+        r = yn_heap_alloc_zeroed(me, &block, sizeof(yunta_queue), 128);
+    if (r != 0)
+        return r;
+    yunta_queue *q = block;
+    q->item_size = o->item_size;
+    q->capacity = o->capacity;
+    q->lose = o->lose_on_death;
+    atomic_store(&q->looked, atomic_load(&me->arena->deaths));
+    atomic_store(&q->filled_patience, (uint32_t)yn_spin_ns());
+    atomic_store(&q->room_patience, (uint32_t)yn_spin_ns());
+    r = yn_chain_create(me, q);
+    if (r == 0)
+        *queue = q;
+    else
+        yn_heap_free(me, q);
+    return r;
+}
+
+yunta_queue *yunta_queue_destroy(yunta_queue *queue)
+{
+    int r;
+    yn_self *me = queue ? yn_self_get(&r) : NULL;
+    if (!me)
+        return NULL;
+    yn_chain_destroy(me, queue);
+    yn_heap_free(me, queue);
+    return NULL;
+}
+
+int yunta_queue_put(yunta_queue *queue, const void *item, int milliseconds)
+{
+    if (YN_UNLIKELY(!queue || !item || queue->item_size == 0))
+        return -EINVAL;
+    return put(queue, item, queue->item_size, milliseconds);
+}
+
+int yunta_queue_get(yunta_queue *queue, void *item, int milliseconds)
+{
+    if (YN_UNLIKELY(!queue || !item || queue->item_size == 0))
+        return -EINVAL;
+    return get(queue, item, queue->item_size, NULL, milliseconds);
+}
+
+int yunta_queue_put_bytes(yunta_queue *queue, const void *message, size_t size, int milliseconds)
+{
+    if (YN_UNLIKELY(!queue || (!message && size > 0)))
+        return -EINVAL;
+    if (YN_UNLIKELY(queue->item_size != 0 && size != queue->item_size))
+        return -EMSGSIZE;
+    return put(queue, message, size, milliseconds);
+}
+
+int yunta_queue_get_bytes(yunta_queue *queue, void *buffer, size_t capacity, size_t *size, int milliseconds)
+{
+    if (YN_UNLIKELY(!queue || !size || (!buffer && capacity > 0)))
+        return -EINVAL;
+    return get(queue, buffer, capacity, size, milliseconds);
+}
+
+int yunta_queue_close(yunta_queue *queue)
+{
+    int r = -EINVAL;
+    yn_self *me = queue ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    atomic_store(&queue->closed, true);
+    r = yn_chain_seal(me, queue);
+    yn_event_notify_all(&queue->filled);
+    yn_event_notify_all(&queue->room);
+    return r;
+}
+
+bool yunta_queue_is_closed(const yunta_queue *queue)
+{
+    return queue && atomic_load(&queue->closed);
+}

@@ -1,0 +1,132 @@
+/* Inside a queue: one ring of exactly so many cells, or, unbounded, a chain of rings. README.md has the invariants.
+ *
+ * A ring of the chain that is full is closed and the next one linked to it. Getters go on to the next when they have
+ * drained one. A ring that getters have passed is freed once nobody can be looking at it. */
+#ifndef YN_QUEUE_H
+#define YN_QUEUE_H
+
+#include "shm/ring.h"
+#include "sync/wait.h"
+
+#include <yunta/queue.h>
+
+typedef struct yn_link_shared {
+    _Atomic(struct yn_link_shared *) next; /* NULL, the next link, or YN_CHAIN_END */
+    uint64_t number;                       /* one more than that of the link before */
+    uint64_t before;                       /* how many positions all links before it had together */
+    YN_ALIGNED(128) yn_ring_shared ring;
+} yn_link_shared;
+
+#define YN_LINK_CELLS_FIRST                                                                                            \
+    UINT64_C(32) /* of an unbounded queue's first link; each next one has twice as many, up to … */
+#define YN_LINK_CELLS_MOST UINT64_C(512)
+#define YN_CHAIN_END ((yn_link_shared *)1) /* no link comes after this one, ever: the queue is closed, or bounded */
+
+/* Where each link of an unbounded queue can be found for as long as it exists. Changed by its keeper alone. */
+typedef struct yn_berth_shared {
+    _Atomic yn_claim keeper; /* who is changing it, or 0; a dead keeper's place may be taken */
+    _Atomic uintptr_t link;  /* the link | condemned, or 0 */
+    _Atomic uint64_t number; /* of the link */
+} yn_berth_shared;
+
+#define YN_BERTH_CONDEMNED ((uintptr_t)1) /* spent; only the keeper may look at it any more */
+#define YN_BERTH_BLOCKS 26                /* block k holds 8 << k berths */
+
+struct yunta_queue {
+    size_t item_size;
+    uint64_t capacity; /* 0: unbounded */
+    bool lose;
+    _Atomic bool closed;
+    _Atomic(yn_link_shared *) first; /* where to get; never beyond last */
+    _Atomic(yn_link_shared *) last;  /* where to put */
+    _Atomic uint64_t looked;         /* up to which count of deaths all has been looked over */
+
+    /* Of the chain. */
+    _Atomic uint64_t passed;         /* links with a lower number are behind the first */
+    _Atomic(yn_link_shared *) spare; /* whoever exchanges it out owns it */
+    _Atomic bool unswept;            /* links have been passed that are not freed yet */
+    _Atomic uint32_t berths;         /* all berths in use have a lower number; only grows */
+    _Atomic uint32_t vacant;         /* a hint: where to look for a free one first */
+    _Atomic(yn_berth_shared *) berth[YN_BERTH_BLOCKS];
+
+    YN_ALIGNED(128) yn_event_shared filled; /* for getters */
+    _Atomic uint32_t filled_patience;       /* ns that are worth spinning, as of late */
+    YN_ALIGNED(128) yn_event_shared room;   /* for putters of a bounded queue */
+    _Atomic uint32_t room_patience;
+    YN_ALIGNED(128) yn_ring_tally_shared tally;
+} YN_ALIGNED(128);
+
+/* Hazards: which links this thread may be looking at, in the words that its seat has to spare. They are left standing
+ * after use, so that the next use of the same link costs nothing. */
+enum yn_hazard { YN_HAZARD_PUT, YN_HAZARD_GET, YN_HAZARD_WALK, YN_HAZARDS };
+_Static_assert(sizeof(((yn_seat_shared *)0)->pad) >= YN_HAZARDS * sizeof(uint64_t),
+               "a seat has a word for each hazard");
+
+static inline _Atomic uint64_t *yn_hazard_of(yn_seat_shared *seat, enum yn_hazard which)
+{
+    return (_Atomic uint64_t *)&seat->pad[which];
+}
+
+/* The link at *from, safe to look at until this hazard is set again. NULL: no memory for a seat. */
+yn_link_shared *yn_chain_protect(yn_self *me, _Atomic(yn_link_shared *) *from, enum yn_hazard which);
+
+/* The link to put into or to get from, if it needs no protection, or has it still. NULL: it has to be protected. */
+static inline yn_link_shared *yn_queue_link_at_once(yn_self *me, yunta_queue *q, enum yn_hazard which)
+{
+    _Atomic(yn_link_shared *) *from = which == YN_HAZARD_PUT ? &q->last : &q->first;
+    yn_link_shared *link = atomic_load_explicit(from, memory_order_acquire);
+    if (q->capacity != 0)
+        return link;
+    if (YN_LIKELY(me->seat &&
+                  atomic_load_explicit(yn_hazard_of(me->seat, which), memory_order_relaxed) == (uintptr_t)link))
+        return link;
+    return NULL;
+}
+
+/* The same, protected. NULL: no memory for a seat. */
+static inline yn_link_shared *yn_queue_link(yn_self *me, yunta_queue *q, enum yn_hazard which)
+{
+    yn_link_shared *link = yn_queue_link_at_once(me, q, which);
+    return link ? link : yn_chain_protect(me, which == YN_HAZARD_PUT ? &q->last : &q->first, which);
+}
+
+/* Makes the first link. 0 or -ENOMEM. */
+int yn_chain_create(yn_self *me, yunta_queue *q);
+void yn_chain_destroy(yn_self *me, yunta_queue *q);
+
+/* `link`, the last, takes no more: makes the next one the last. 0, YUNTA_ECLOSED, -ENOMEM. */
+int yn_chain_extend(yn_self *me, yunta_queue *q, yn_link_shared *link);
+
+/* `link`, the first, is drained: makes the next one the first. DONE; WAIT: there is none yet; SHUT: there will be none.
+ */
+yn_ring_result yn_chain_advance(yunta_queue *q, yn_link_shared *link);
+
+/* No put comes in any more. Repeatable. -ENOMEM: no memory for a seat. */
+int yn_chain_seal(yn_self *me, yunta_queue *q);
+
+/* Puts a new link into the directory. 0 or -ENOMEM. */
+int yn_chain_enter(yn_self *me, yunta_queue *q, yn_link_shared *link);
+
+/* Frees what has been passed and is seen by nobody. Drops the hazards of this thread: it must not look at a link any
+ * more. */
+void yn_chain_sweep(yn_turn *turn, yunta_queue *q);
+
+/* A link out of the directory, while berth `i` holds one. NULL: it does not. */
+yn_link_shared *yn_chain_visit(yn_self *me, yunta_queue *q, uint32_t i);
+
+/* Takes over the oldest message that a dead process has taken. As yn_ring_inherit, or -ENOMEM. */
+int yn_chain_inherit(yn_turn *turn, yunta_queue *q);
+
+/* Nothing is left of the dead up to this count of deaths. */
+void yn_chain_note_looked(yunta_queue *q, uint64_t deaths);
+
+/* Where the next get would take: DONE: there it can; WAIT; SHUT; or -ENOMEM. */
+int yn_queue_front(yn_turn *turn, yunta_queue *q, yn_link_shared **link, uint64_t *position);
+
+/* Whether there is a message that a dead process had taken. */
+bool yn_queue_has_orphans(yn_turn *turn, yunta_queue *q);
+
+/* Lets sleepers look again after a repair. */
+void yn_queue_announce(yn_turn *turn, yunta_queue *q);
+
+#endif
