@@ -48,7 +48,8 @@ enum {
 #undef YUNTA_ERROR_ENUM
 };
 
-/* The text of a code: yunta's own, or strerror's for -errno. Never NULL; valid for ever; thread-safe. 0 is "success". */
+/* The text of a code: yunta's own, or strerror's for -errno. Never NULL; valid for ever; thread-safe. 0 is "success".
+ */
 YUNTA_API const char *yunta_strerror(int code);
 
 /* The symbol of a code, as "YUNTA_ECRASHED" or "-ENOENT"; NULL for what is no code. */
@@ -59,24 +60,25 @@ YUNTA_API const char *yunta_error_name(int code);
 
 /* Why a task, process or pool failed. `code` is 0 when nothing did. */
 typedef struct yunta_failure {
-    int code;                 /* YUNTA_EFAILED, YUNTA_ECRASHED, YUNTA_EEXITED, … or -errno */
-    int value;                /* what the task or entry returned, whole */
-    int signal;               /* the signal it died of, or 0 */
-    int exit_status;          /* 0…255, or -1 where there is none */
-    pid_t pid;                /* of the process that ran it, or 0 if none did */
-    bool core_dumped;         /* a core dump was written */
-    bool out_of_memory;       /* killed by SIGKILL while the kernel's count of out-of-memory kills rose */
-    uint64_t index;           /* of the task in its map; 0 for a single task or a process */
-    uint64_t user_ns;         /* processor time of that process in user mode, ns; 0 if unknown */
-    uint64_t system_ns;       /* … and in the kernel, ns */
-    uint64_t peak_bytes;      /* its peak resident memory, bytes; 0 if unknown */
-    char name[YUNTA_FAILURE_NAME];  /* of the task, entry or process */
-    char text[YUNTA_FAILURE_TEXT];  /* one line for a person; what yunta_fail said, if it was called */
+    int code;                      /* YUNTA_EFAILED, YUNTA_ECRASHED, YUNTA_EEXITED, … or -errno */
+    int value;                     /* what the task or entry returned, whole */
+    int signal;                    /* the signal it died of, or 0 */
+    int exit_status;               /* 0…255, or -1 where there is none */
+    pid_t pid;                     /* of the process that ran it, or 0 if none did */
+    bool core_dumped;              /* a core dump was written */
+    bool out_of_memory;            /* killed by SIGKILL while the kernel's count of out-of-memory kills rose */
+    uint64_t index;                /* of the task in its map; 0 for a single task or a process */
+    uint64_t user_ns;              /* processor time of that process in user mode, ns; 0 if unknown */
+    uint64_t system_ns;            /* … and in the kernel, ns */
+    uint64_t peak_bytes;           /* its peak resident memory, bytes; 0 if unknown */
+    char name[YUNTA_FAILURE_NAME]; /* of the task, entry or process */
+    char text[YUNTA_FAILURE_TEXT]; /* one line for a person; what yunta_fail said, if it was called */
 } yunta_failure;
 
 /* Inside a task or entry: notes why, and gives back `code`, so that one can write
  *     return yunta_fail(-EINVAL, "row %d is empty", row);
- * The text (cut to YUNTA_FAILURE_TEXT bytes) reaches the caller in its yunta_failure. Elsewhere it only returns `code`. */
+ * The text (cut to YUNTA_FAILURE_TEXT bytes) reaches the caller in its yunta_failure. Elsewhere it only returns `code`.
+ */
 YUNTA_API int yunta_fail(int code, const char *format, ...) YUNTA_PRINTF(2, 3);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /* Queue: first in, first out, between any number of processes that put and any number that get.
  *
- * A queue stands in shared memory: pass the pointer to any process of the team. What is put is in the queue when put returns: its process may
- * end at once. A process killed inside put or get leaves the queue whole: a message half put never shows, a message half got comes again
- * (redelivered) or is counted lost. */
+ * A queue stands in shared memory: pass the pointer to any process of the team. What is put is in the queue when put
+ * returns: its process may end at once. A process killed inside put or get leaves the queue whole: a message half put
+ * never shows, a message half got comes again (redelivered) or is counted lost. */
 #ifndef YUNTA_QUEUE_H
 #define YUNTA_QUEUE_H
 
@@ -16,39 +16,45 @@ extern "C" {
 typedef struct yunta_queue yunta_queue;
 
 typedef struct yunta_queue_options {
-    size_t item_size;       /* bytes of every item; 0: messages of bytes, each with its own size */
-    size_t capacity;        /* messages it holds at most; 0: unbounded */
-    bool lose_on_death;     /* a message whose getter died while taking it is counted lost, not delivered again */
-    uint64_t reserved[6];   /* zero */
+    size_t item_size;     /* bytes of every item; 0: messages of bytes, each with its own size */
+    size_t capacity;      /* messages it holds at most; 0: unbounded */
+    bool lose_on_death;   /* a message whose getter died while taking it is counted lost, not delivered again */
+    uint64_t reserved[6]; /* zero */
 } yunta_queue_options;
 
-/* NULL options: byte messages, unbounded. -EINVAL: NULL, or reserved not zero; -EOVERFLOW: absurd item_size or capacity; -ENOMEM. */
+/* NULL options: byte messages, unbounded. -EINVAL: NULL, or reserved not zero; -EOVERFLOW: absurd item_size or
+ * capacity; -ENOMEM. */
 YUNTA_API int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options);
 
-/* Frees it and what is in it; nobody may use it any more (close it and join its users first). Accepts NULL; returns NULL. */
+/* Frees it and what is in it; nobody may use it any more (close it and join its users first). Accepts NULL; returns
+ * NULL. */
 YUNTA_API yunta_queue *yunta_queue_destroy(yunta_queue *queue);
 
-/* Puts a copy of one item of item_size bytes, waiting up to `milliseconds` for room. -ETIMEDOUT: still full; YUNTA_ECLOSED;
- * -EINVAL: NULL, or a queue of byte messages; -ENOMEM. */
+/* Puts a copy of one item of item_size bytes, waiting up to `milliseconds` for room. -ETIMEDOUT: still full;
+ * YUNTA_ECLOSED; -EINVAL: NULL, or a queue of byte messages; -ENOMEM. */
 YUNTA_API int yunta_queue_put(yunta_queue *queue, const void *item, int milliseconds);
 
-/* Takes the oldest item into *item. -ETIMEDOUT: still empty; YUNTA_ECLOSED: closed and empty; -EINVAL: NULL, or a queue of byte messages. */
+/* Takes the oldest item into *item. -ETIMEDOUT: still empty; YUNTA_ECLOSED: closed and empty; -EINVAL: NULL, or a queue
+ * of byte messages. */
 YUNTA_API int yunta_queue_get(yunta_queue *queue, void *item, int milliseconds);
 
-/* The same for messages of `size` bytes (0 is a message too). In a queue of items the size must be item_size: -EMSGSIZE. */
+/* The same for messages of `size` bytes (0 is a message too). In a queue of items the size must be item_size:
+ * -EMSGSIZE. */
 YUNTA_API int yunta_queue_put_bytes(yunta_queue *queue, const void *message, size_t size, int milliseconds);
 
-/* Takes the oldest message into `buffer` of `capacity` bytes; *size becomes its length. -EMSGSIZE: it is longer than capacity: *size says
- * how long, and it stays in the queue. buffer may be NULL if capacity is 0. Other errors as yunta_queue_get. */
+/* Takes the oldest message into `buffer` of `capacity` bytes; *size becomes its length. -EMSGSIZE: it is longer than
+ * capacity: *size says how long, and it stays in the queue. buffer may be NULL if capacity is 0. Other errors as
+ * yunta_queue_get. */
 YUNTA_API int yunta_queue_get_bytes(yunta_queue *queue, void *buffer, size_t capacity, size_t *size, int milliseconds);
 
-/* How many messages can be got now: exact at some moment during the call, and zero if and only if a get would have had to wait then.
- * 0 for NULL. */
+/* How many messages can be got now: exact at some moment during the call, and zero if and only if a get would have had
+ * to wait then. 0 for NULL. */
 YUNTA_API size_t yunta_queue_size(yunta_queue *queue);
 YUNTA_API bool yunta_queue_is_empty(yunta_queue *queue);
 YUNTA_API bool yunta_queue_is_full(yunta_queue *queue); /* never, if unbounded */
 
-/* No more puts, from anybody: they return YUNTA_ECLOSED, and so does get once it is empty. All who wait are woken. Again: 0. -EINVAL: NULL. */
+/* No more puts, from anybody: they return YUNTA_ECLOSED, and so does get once it is empty. All who wait are woken.
+ * Again: 0. -EINVAL: NULL. */
 YUNTA_API int yunta_queue_close(yunta_queue *queue);
 YUNTA_API bool yunta_queue_is_closed(const yunta_queue *queue);
 

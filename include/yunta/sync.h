@@ -19,12 +19,14 @@ YUNTA_API int yunta_lock_create(yunta_lock **lock);
 /* Frees it; nobody may hold it, wait for it or use it any more. Accepts NULL; returns NULL. */
 YUNTA_API yunta_lock *yunta_lock_destroy(yunta_lock *lock);
 
-/* Takes it. 0: yours. -EOWNERDEAD: yours as well, but its owner died holding it, so look over what it protects, then call
- * yunta_lock_mark_consistent; if you release it without, it is broken for all. YUNTA_EBROKEN: it is; not taken.
- * -ETIMEDOUT; -EINVAL: NULL. Not recursive: a thread that takes it twice waits for itself. It belongs to the process: a thread that ends does not release it. */
+/* Takes it. 0: yours. -EOWNERDEAD: yours as well, but its owner died holding it, so look over what it protects, then
+ * call yunta_lock_mark_consistent; if you release it without, it is broken for all. YUNTA_EBROKEN: it is; not taken.
+ * -ETIMEDOUT; -EINVAL: NULL. Not recursive: a thread that takes it twice waits for itself. It belongs to the process: a
+ * thread that ends does not release it. */
 YUNTA_API int yunta_lock_acquire(yunta_lock *lock, int milliseconds);
 
-/* After -EOWNERDEAD: what the lock protects is whole again. -EINVAL: NULL, or it was not in question; -EPERM: not yours. */
+/* After -EOWNERDEAD: what the lock protects is whole again. -EINVAL: NULL, or it was not in question; -EPERM: not
+ * yours. */
 YUNTA_API int yunta_lock_mark_consistent(yunta_lock *lock);
 
 /* Lets it go. -EINVAL: NULL; -EPERM: this process does not hold it. */
@@ -35,10 +37,10 @@ YUNTA_API bool yunta_lock_is_held(const yunta_lock *lock); /* by whomever, dead 
 typedef struct yunta_semaphore yunta_semaphore;
 
 typedef struct yunta_semaphore_options {
-    uint32_t initial;     /* units to begin with */
-    uint32_t maximum;     /* a release beyond it is refused (Python's BoundedSemaphore); 0: no maximum */
-    bool unowned;         /* units belong to nobody: any process may release what another acquired (signalling), and what a dead
-                             process had acquired is not given back. Else each unit belongs to the process that acquired it. */
+    uint32_t initial; /* units to begin with */
+    uint32_t maximum; /* a release beyond it is refused (Python's BoundedSemaphore); 0: no maximum */
+    bool unowned; /* units belong to nobody: any process may release what another acquired (signalling), and what a dead
+                     process had acquired is not given back. Else each unit belongs to the process that acquired it. */
     uint64_t reserved[4]; /* zero */
 } yunta_semaphore_options;
 
@@ -48,11 +50,12 @@ YUNTA_API int yunta_semaphore_create(yunta_semaphore **semaphore, const yunta_se
 /* Frees it; nobody may use it any more. Accepts NULL; returns NULL. */
 YUNTA_API yunta_semaphore *yunta_semaphore_destroy(yunta_semaphore *semaphore);
 
-/* Takes one unit. 0: yours. -EOWNERDEAD: yours as well, taken back from a process that died with it: told once for each such unit.
- * -ETIMEDOUT; -EINVAL: NULL. */
+/* Takes one unit. 0: yours. -EOWNERDEAD: yours as well, taken back from a process that died with it: told once for each
+ * such unit. -ETIMEDOUT; -EINVAL: NULL. */
 YUNTA_API int yunta_semaphore_acquire(yunta_semaphore *semaphore, int milliseconds);
 
-/* Gives one unit back, or, when this process holds none, adds one. -EOVERFLOW: beyond the maximum; -ENOMEM; -EINVAL: NULL. */
+/* Gives one unit back, or, when this process holds none, adds one. -EOVERFLOW: beyond the maximum; -ENOMEM; -EINVAL:
+ * NULL. */
 YUNTA_API int yunta_semaphore_release(yunta_semaphore *semaphore);
 
 /* Units that can be taken now. -EINVAL: NULL. */

@@ -24,14 +24,15 @@ typedef struct yunta_task {
     {                                                                                                                  \
         return function((const input *)x, (output *)y);                                                                \
     }                                                                                                                  \
-    YUNTA_UNUSED static const yunta_task yunta_task_##function = {yunta_task_call_##function, sizeof(input), sizeof(output), \
-                                                                  #function};                                         \
-    YUNTA_UNUSED static inline int yunta_task_map_##function(yunta_pool *pool, const input *in, output *out, size_t count, \
-                                                             const yunta_map_options *options)                        \
+    YUNTA_UNUSED static const yunta_task yunta_task_##function = {yunta_task_call_##function, sizeof(input),           \
+                                                                  sizeof(output), #function};                          \
+    YUNTA_UNUSED static inline int yunta_task_map_##function(yunta_pool *pool, const input *in, output *out,           \
+                                                             size_t count, const yunta_map_options *options)           \
     {                                                                                                                  \
         return yunta_pool_map(pool, &yunta_task_##function, in, out, count, options);                                  \
     }                                                                                                                  \
-    YUNTA_UNUSED static inline int yunta_task_submit_##function(yunta_pool *pool, const input *in, yunta_future **future) \
+    YUNTA_UNUSED static inline int yunta_task_submit_##function(yunta_pool *pool, const input *in,                     \
+                                                                yunta_future **future)                                 \
     {                                                                                                                  \
         return yunta_pool_submit(pool, &yunta_task_##function, in, future);                                            \
     }                                                                                                                  \

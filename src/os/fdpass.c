@@ -69,7 +69,8 @@ int yn_fdpass_receive(int socket, void *message, size_t size, int *fds, int most
 {
     union control control;
     struct iovec data = {.iov_base = message, .iov_len = size};
-    struct msghdr header = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+    struct msghdr header = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
     ssize_t n;
     do
         n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));

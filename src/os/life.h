@@ -1,7 +1,7 @@
 /* A descriptor by which others see that a process lives, and a way to signal exactly that process.
  *
- * Where the kernel has pidfds it is one, and `kept` is -1. Elsewhere (some emulators) it is the read end of a pipe whose write
- * end, `kept`, only that process holds. Either polls readable or hung up once the process has ended. */
+ * Where the kernel has pidfds it is one, and `kept` is -1. Elsewhere (some emulators) it is the read end of a pipe
+ * whose write end, `kept`, only that process holds. Either polls readable or hung up once the process has ended. */
 #ifndef YN_LIFE_H
 #define YN_LIFE_H
 
@@ -17,16 +17,17 @@ typedef struct yn_life {
 /* Of the calling process. 0 or -errno. */
 int yn_life_open_self(yn_life *life);
 
-/* Of another process, by its pid: exact only while the caller knows that the pid is not reaped. The descriptor, or -errno
+/* Of another process, by its pid: exact only while the caller knows that the pid is not reaped. The descriptor, or
+ * -errno
  * (-ENOSYS without pidfds). */
 int yn_life_open_pid(pid_t pid);
 
-/* Of a child that was just made and is not yet reaped: its descriptor, or -1 where there are no pidfds. If there is none left to be
- * had, the child is killed and reaped. 0 or -errno. */
+/* Of a child that was just made and is not yet reaped: its descriptor, or -1 where there are no pidfds. If there is
+ * none left to be had, the child is killed and reaped. 0 or -errno. */
 int yn_life_see_child(pid_t pid, int *seen);
 
-/* How a process ended that its parent has not reaped yet, as wait would say it: false if there is no such zombie, the pid is not its any
- * more (it was alive at `known_ns`, boot time), or it may not be read. */
+/* How a process ended that its parent has not reaped yet, as wait would say it: false if there is no such zombie, the
+ * pid is not its any more (it was alive at `known_ns`, boot time), or it may not be read. */
 bool yn_life_zombie_status(pid_t pid, uint64_t known_ns, int *status);
 
 /* Whether the process behind `seen` has ended, waiting until the deadline for it. */
@@ -38,7 +39,8 @@ int yn_life_signal(int seen, pid_t pid, int signal);
 /* The kernel tells beginnings to a hundredth of a second; twice that is surely later. */
 #define YN_LIFE_TICK_NS UINT64_C(20000000)
 
-/* Boot time in ns, and when a process began in the same clock (0 if it is gone): tells a pid's old owner from its new one. */
+/* Boot time in ns, and when a process began in the same clock (0 if it is gone): tells a pid's old owner from its new
+ * one. */
 uint64_t yn_boot_ns(void);
 uint64_t yn_life_began_ns(pid_t pid);
 

@@ -7,8 +7,9 @@
 /* A new, empty memory file, close-on-exec. The descriptor or -errno. */
 int yn_memfd_create(const char *name);
 
-/* Reserves the pages of [offset, offset + bytes), making the file longer if need be (never shorter, whatever others do meanwhile), so that a
- * later store does not find memory gone. 0; -ENOMEM: none left, beyond RLIMIT_FSIZE, or beyond what the memory cgroup has left; -errno. */
+/* Reserves the pages of [offset, offset + bytes), making the file longer if need be (never shorter, whatever others do
+ * meanwhile), so that a later store does not find memory gone. 0; -ENOMEM: none left, beyond RLIMIT_FSIZE, or beyond
+ * what the memory cgroup has left; -errno. */
 int yn_memfd_reserve(int fd, uint64_t offset, uint64_t bytes);
 
 /* Gives the pages back; they read as zero afterwards. 0 or -errno. */

@@ -15,9 +15,9 @@ typedef struct foreman {
     yn_pool_shared *pool;
     yunta_process **worker; /* records of those that live */
     uint32_t living;
-    uint32_t early;      /* deaths in a row before the start hook was through */
-    int backoff_ms;      /* after a failed start; 0: none is owed */
-    uint32_t owed;       /* workers still to be started */
+    uint32_t early; /* deaths in a row before the start hook was through */
+    int backoff_ms; /* after a failed start; 0: none is owed */
+    uint32_t owed;  /* workers still to be started */
 } foreman;
 
 typedef struct worker_argument {
@@ -76,8 +76,12 @@ static int start_worker(foreman *f, uint32_t w)
 {
     static const yunta_process_options fork_it = {.start_method = YUNTA_FORK};
     worker_argument argument = {.pool = f->pool, .number = w};
-    yn_start start = {.call = worker_main, .argument = &argument, .size = sizeof argument,
-                      .name = f->pool->name, .internal = true, .options = &fork_it};
+    yn_start start = {.call = worker_main,
+                      .argument = &argument,
+                      .size = sizeof argument,
+                      .name = f->pool->name,
+                      .internal = true,
+                      .options = &fork_it};
     int r = yn_process_launch(f->me, &f->worker[w], &start);
     if (r != 0) {
         atomic_store(&f->pool->start_error, r);
@@ -198,8 +202,12 @@ static int foreman_main(const void *argument)
 int yn_foreman_start(yn_self *me, yunta_pool *pool)
 {
     yn_pool_shared *shared = pool->shared;
-    yn_start start = {.call = foreman_main, .argument = &shared, .size = sizeof shared, .name = "yunta-foreman",
-                      .internal = true, .options = &pool->process};
+    yn_start start = {.call = foreman_main,
+                      .argument = &shared,
+                      .size = sizeof shared,
+                      .name = "yunta-foreman",
+                      .internal = true,
+                      .options = &pool->process};
     atomic_store(&shared->foreman_ready, 0);
     int r = yn_process_launch(me, &pool->foreman, &start);
     if (r != 0)
@@ -210,8 +218,7 @@ int yn_foreman_start(yn_self *me, yunta_pool *pool)
     while (!atomic_load(&shared->foreman_ready)) {
         uint32_t key = yn_event_key(&shared->changed);
         yn_event_announce(&shared->changed);
-        if (atomic_load(&shared->foreman_ready) ||
-            !yn_claim_is_alive(&me->arena->slots, atomic_load(&shared->foreman)))
+        if (atomic_load(&shared->foreman_ready) || !yn_claim_is_alive(&me->arena->slots, atomic_load(&shared->foreman)))
             break;
         yn_event_wait(me, &shared->changed, key, YN_NEVER);
     }

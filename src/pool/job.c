@@ -44,7 +44,8 @@ void yn_job_share_out(yn_job_shared *job)
     }
 }
 
-/* Completes the theft that stands in lane v. Any number of helpers, at any time later: the serial makes each step happen once. */
+/* Completes the theft that stands in lane v. Any number of helpers, at any time later: the serial makes each step
+ * happen once. */
 static void help(yn_job_shared *job, uint32_t v, uint64_t steal)
 {
     uint32_t thief = (uint32_t)(steal >> 32) & YN_SLOT_MOST;
@@ -176,7 +177,8 @@ bool yn_job_hand_back(yn_job_shared *job, uint32_t w)
     return size_of(settled(job, w)) > 0;
 }
 
-/* Every lane empty, and nobody at a chunk. The print of what was seen: thefts are in it, so no lane ever comes back to an old one. */
+/* Every lane empty, and nobody at a chunk. The print of what was seen: thefts are in it, so no lane ever comes back to
+ * an old one. */
 static bool all_empty(yn_job_shared *job, uint64_t *print)
 {
     *print = 0;

@@ -1,12 +1,12 @@
 /* Job: one map or one single task, in shared memory; and the lanes by which workers share a map among them.
  *
  * Lane w belongs to worker number w, whoever is its process now. It holds two words:
- *   range   the tasks [lo, hi) that nobody has taken yet. The worker takes from the front, thieves take the back half, both by
- *           compare-and-swap; so lo is changed by the worker alone.
- *   current the chunk [at, end) that the worker is at. Written before it is taken (intent), so: if range.lo == end it is taken, and
- *           tasks below `at` are done; the flag says that task `at` is in the user's code.
- * A stealing thief first makes its own range EMPTY with a fresh serial, then puts STEAL with the same serial in place of the victim's range:
- * from then on the range is shared out by whoever meets it. See README.md for what a death leaves at each step. */
+ *   range   the tasks [lo, hi) that nobody has taken yet. The worker takes from the front, thieves take the back half,
+ * both by compare-and-swap; so lo is changed by the worker alone. current the chunk [at, end) that the worker is at.
+ * Written before it is taken (intent), so: if range.lo == end it is taken, and tasks below `at` are done; the flag says
+ * that task `at` is in the user's code. A stealing thief first makes its own range EMPTY with a fresh serial, then puts
+ * STEAL with the same serial in place of the victim's range: from then on the range is shared out by whoever meets it.
+ * See README.md for what a death leaves at each step. */
 #ifndef YN_JOB_H
 #define YN_JOB_H
 
@@ -40,7 +40,7 @@ typedef enum yn_job_state {
 typedef struct yn_job_shared {
     _Atomic(struct yn_job_shared *) next; /* in the pool's list; written once, by the owner */
     int (*call)(const void *in, void *out);
-    yn_image_ref *function; /* where the workers are of another exec: NULL otherwise */
+    yn_image_ref *function;        /* where the workers are of another exec: NULL otherwise */
     char name[YUNTA_FAILURE_NAME]; /* of the task; a copy, since the foreman must not follow a pointer of the program */
     size_t in_size, out_size;
     const char *in;
@@ -54,8 +54,8 @@ typedef struct yn_job_shared {
     yn_event_shared done;
     _Atomic uint32_t failures;
     _Atomic(yn_failed_shared *) failed;
-    _Atomic uint32_t out_of_memory; /* a failure that could not be written down */
-    _Atomic uint32_t users;         /* in the owner's process: the future or map, and the pool's list */
+    _Atomic uint32_t out_of_memory;  /* a failure that could not be written down */
+    _Atomic uint32_t users;          /* in the owner's process: the future or map, and the pool's list */
     struct yn_job_shared *lingering; /* the owner's: next of those that a worker still looks at */
     YN_ALIGNED(64) yn_lane_shared lane[];
 } yn_job_shared;
@@ -97,13 +97,16 @@ void yn_job_end_chunk(yn_job_shared *job, uint32_t w, uint32_t end);
 /* What a dead worker of lane w was at: true if it was in the code of task *at. Repeatable. */
 bool yn_job_was_in(yn_job_shared *job, uint32_t w, uint32_t *at);
 
-/* Hands back what a dead worker had taken and not begun. Repeatable; true if there is something to be done on that lane. */
+/* Hands back what a dead worker had taken and not begun. Repeatable; true if there is something to be done on that
+ * lane. */
 bool yn_job_hand_back(yn_job_shared *job, uint32_t w);
 
-/* Declares the map done if every task has its outcome. By any worker that found nothing more to take, and by who repairs. */
+/* Declares the map done if every task has its outcome. By any worker that found nothing more to take, and by who
+ * repairs. */
 void yn_job_finish_if_done(yn_job_shared *job);
 
-/* Whether the task of this index stands on the list already: asked by who repairs, since a worker may die just after it has put it there. */
+/* Whether the task of this index stands on the list already: asked by who repairs, since a worker may die just after it
+ * has put it there. */
 bool yn_job_has_failed(yn_job_shared *job, uint64_t index);
 
 /* Puts an outcome other than success on the list. */

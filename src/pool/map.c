@@ -13,7 +13,7 @@ typedef struct map {
     const char *in;
     char *out;
     const yunta_map_options *options;
-    int code;           /* of the failed task with the lowest index so far */
+    int code; /* of the failed task with the lowest index so far */
     size_t failed;
 } map;
 
@@ -105,7 +105,8 @@ static int run_part(map *m, uint64_t first, uint32_t count)
     job->in = in_copy ? in_copy : in;
     job->out = out_copy ? out_copy : out;
     job->first = first;
-    job->chunk = m->options && m->options->chunk ? (uint32_t)(m->options->chunk < count ? m->options->chunk : count) : 0;
+    job->chunk =
+        m->options && m->options->chunk ? (uint32_t)(m->options->chunk < count ? m->options->chunk : count) : 0;
     yn_job_share_out(job);
     if (r == 0)
         r = run(m, job, out);

@@ -12,14 +12,16 @@
 
 enum { most_workers = 65536 };
 
-/* An idle worker looks so long for the next job before it sleeps, if every worker and the owner can have a processor. */
+/* An idle worker looks so long for the next job before it sleeps, if every worker and the owner can have a processor.
+ */
 static const uint64_t worker_spin_ns = 50000;
 
 static int check(const yunta_pool_options *o)
 {
     static const uint64_t zero[YN_COUNT(o->reserved)];
-    bool bad = (o->process && memcmp(o->process->reserved, zero, sizeof zero) != 0) || o->workers < 0 || o->workers > most_workers || (int)o->start_method < 0 ||
-               o->start_method > YUNTA_THREAD || memcmp(o->reserved, zero, sizeof zero) != 0;
+    bool bad = (o->process && memcmp(o->process->reserved, zero, sizeof zero) != 0) || o->workers < 0 ||
+               o->workers > most_workers || (int)o->start_method < 0 || o->start_method > YUNTA_THREAD ||
+               memcmp(o->reserved, zero, sizeof zero) != 0;
     return bad ? -EINVAL : 0;
 }
 
@@ -247,7 +249,8 @@ int yunta_pool_read_stats(yunta_pool *pool, yunta_pool_stats *stats)
     if (!pool || !stats)
         return -EINVAL;
     yn_pool_shared *shared = pool->shared;
-    *stats = (yunta_pool_stats){.deaths = atomic_load(&shared->deaths), .started = atomic_load(&shared->started),
+    *stats = (yunta_pool_stats){.deaths = atomic_load(&shared->deaths),
+                                .started = atomic_load(&shared->started),
                                 .foremen = atomic_load(&shared->foremen)};
     stats->workers = (uint64_t)yunta_pool_pids(pool, NULL, 0);
     return 0;

@@ -21,8 +21,8 @@ typedef enum yn_worker_state {
     YN_WORKER_GONE = 3   /* ended as it should */
 } yn_worker_state;
 
-/* One worker number. Its tenant writes `job` before it claims anything of that job, so that who repairs knows where to look, and who
- * frees jobs knows which not to. */
+/* One worker number. Its tenant writes `job` before it claims anything of that job, so that who repairs knows where to
+ * look, and who frees jobs knows which not to. */
 typedef struct yn_worker_shared {
     _Atomic(yn_job_shared *) job;
     _Atomic uint32_t state;
@@ -43,10 +43,11 @@ typedef struct yn_pool_shared {
     yn_image_ref *start_ref, *exit_ref; /* the two, where workers are of another exec */
     void *hook_argument;
 
-    YN_ALIGNED(64) _Atomic(yn_job_shared *) head; /* jobs before it have nothing left to take. Never NULL; the last one stays */
-    yn_event_shared bell;                         /* for workers: there is work, or the state has changed */
-    _Atomic int32_t caller_processor;             /* where the owner last submitted from: a hint */
-    YN_ALIGNED(64) yn_event_shared changed;       /* for the owner: workers are up, or gone */
+    YN_ALIGNED(64)
+    _Atomic(yn_job_shared *) head;    /* jobs before it have nothing left to take. Never NULL; the last one stays */
+    yn_event_shared bell;             /* for workers: there is work, or the state has changed */
+    _Atomic int32_t caller_processor; /* where the owner last submitted from: a hint */
+    YN_ALIGNED(64) yn_event_shared changed; /* for the owner: workers are up, or gone */
     _Atomic yn_claim foreman;
     _Atomic uint32_t foreman_ready; /* it has tried to start every worker once */
     _Atomic int32_t start_error;    /* why the last worker did not start */
@@ -82,12 +83,12 @@ struct yunta_pool {
     yunta_process_options process; /* of the foreman, and so of the workers */
     pthread_mutex_t mending;       /* held by the one thread that replaces a dead foreman */
     yunta_process *foreman;
-    _Atomic int foreman_seen;      /* its life descriptor, for terminate in a signal handler */
+    _Atomic int foreman_seen; /* its life descriptor, for terminate in a signal handler */
     pthread_t *threads;
-    pthread_mutex_t lock;          /* of what follows; never held while waiting */
+    pthread_mutex_t lock; /* of what follows; never held while waiting */
     yn_job_shared *tail;
-    yn_job_shared *oldest;         /* the first that has not left the list yet */
-    yn_job_shared *lingering;      /* have left it, but a worker may still look at them */
+    yn_job_shared *oldest;    /* the first that has not left the list yet */
+    yn_job_shared *lingering; /* have left it, but a worker may still look at them */
     yn_known_task *known;
     yn_owner_waiter *waiters;
 };
@@ -102,8 +103,9 @@ struct yunta_future {
 /* worker.c: worker `number` until the pool ends. */
 void yn_worker_run(yn_self *me, yn_pool_shared *pool, uint32_t number);
 
-/* settle.c: what the dead worker `w` leaves: blames it for the task it was in, hands back the rest. `death` says how it died; code 0 if it
- * ended by itself (then a task it was in has exited). True if its lane still has work for the next tenant. Repeatable. */
+/* settle.c: what the dead worker `w` leaves: blames it for the task it was in, hands back the rest. `death` says how it
+ * died; code 0 if it ended by itself (then a task it was in has exited). True if its lane still has work for the next
+ * tenant. Repeatable. */
 bool yn_settle_worker(yn_self *me, yn_pool_shared *pool, uint32_t w, const yunta_failure *death);
 
 /* foreman.c: starts one for the pool and waits until it has started the workers. 0 or an error. */

@@ -1,6 +1,6 @@
 /* What a dead worker leaves behind.
- * Never guesses: the task it was in stands in its lane, or in the job's own word. Every step may be repeated by who comes after.
- * Next: pool/job.c, pool/foreman.c (who calls this), README.md. */
+ * Never guesses: the task it was in stands in its lane, or in the job's own word. Every step may be repeated by who
+ * comes after. Next: pool/job.c, pool/foreman.c (who calls this), README.md. */
 #include "pool/pool.h"
 
 #include <stdio.h>
@@ -18,8 +18,8 @@ static yunta_failure blame(const yn_job_shared *job, const yunta_failure *death,
                  (unsigned long long)index, (int)why.pid, why.signal, strsignal(why.signal),
                  why.out_of_memory ? ": out of memory" : "");
     else
-        snprintf(why.text, sizeof why.text, "task '%s' [%llu]: %s (pid %d, status %d)", why.name, (unsigned long long)index,
-                 yunta_strerror(why.code), (int)why.pid, why.exit_status);
+        snprintf(why.text, sizeof why.text, "task '%s' [%llu]: %s (pid %d, status %d)", why.name,
+                 (unsigned long long)index, yunta_strerror(why.code), (int)why.pid, why.exit_status);
     return why;
 }
 

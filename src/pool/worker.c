@@ -45,7 +45,8 @@ static task_call call_of(worker *w, const yn_job_shared *job)
 
 static YN_NOINLINE void fail(worker *w, yn_job_shared *job, uint64_t index, int code, int value)
 {
-    yunta_failure why = {.code = code, .value = value, .exit_status = -1, .pid = atomic_load(&w->me->slot->pid), .index = index};
+    yunta_failure why = {
+        .code = code, .value = value, .exit_status = -1, .pid = atomic_load(&w->me->slot->pid), .index = index};
     memcpy(why.name, job->name, sizeof why.name);
     char *said = yn_fail_text();
     strncpy(why.text, said[0] ? said : yunta_strerror(code == YUNTA_EFAILED ? value : code), sizeof why.text - 1);
@@ -80,7 +81,8 @@ static void run_chunk(worker *w, yn_job_shared *job, const yn_chunk *chunk, task
     yn_job_end_chunk(job, number, end);
 }
 
-/* The next chunk's size: twice or half the last one's, by how long that took; never so much that others would run dry. */
+/* The next chunk's size: twice or half the last one's, by how long that took; never so much that others would run dry.
+ */
 static uint32_t adapt(yn_job_shared *job, uint32_t w, uint32_t last, uint64_t took)
 {
     uint32_t next = took < chunk_ns / 2 ? last * 2 : took > chunk_ns * 2 && last > 1 ? last / 2 : last;
@@ -138,8 +140,8 @@ static yn_job_shared *await_work(worker *w)
 {
     yn_event_shared *bell = &w->pool->bell;
     yn_spin spin = {0, 0};
-    /* Spinning on the owner's processor keeps the owner from its next call; unless calls come so fast that the owner had better move
-     * to another one, which it does when it finds this one busy. */
+    /* Spinning on the owner's processor keeps the owner from its next call; unless calls come so fast that the owner
+     * had better move to another one, which it does when it finds this one busy. */
     int processor = sched_getcpu();
     atomic_store_explicit(&w->shared->processor, processor, memory_order_relaxed);
     bool spins = w->is_hot || processor != atomic_load_explicit(&w->pool->caller_processor, memory_order_relaxed);

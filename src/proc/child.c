@@ -1,6 +1,6 @@
 /* From birth to entry, in the new process.
- * Never allocates and never takes a lock before the entry runs: the parent may have had threads. What fails is told in the record.
- * Next: proc/exit.c (its end), proc/launch_fork.c (how it got here). */
+ * Never allocates and never takes a lock before the entry runs: the parent may have had threads. What fails is told in
+ * the record. Next: proc/exit.c (its end), proc/launch_fork.c (how it got here). */
 #include "proc/child.h"
 #include "os/life.h"
 #include "os/rawsys.h"
@@ -289,12 +289,16 @@ static size_t fill(char *block, yn_child_setup head, const yunta_process_options
 
 static yn_child_setup head_of(const yunta_process_options *o)
 {
-    return (yn_child_setup){.inherit_signals = o->inherit_signals, .new_group = o->process_group == YUNTA_NEW_GROUP,
-                            .has_user = o->user != NULL, .has_group = o->group != NULL,
+    return (yn_child_setup){.inherit_signals = o->inherit_signals,
+                            .new_group = o->process_group == YUNTA_NEW_GROUP,
+                            .has_user = o->user != NULL,
+                            .has_group = o->group != NULL,
                             .has_environment = o->environment != NULL,
-                            .limit_count = (uint32_t)o->limit_count, .processor_count = (uint32_t)o->processor_count,
+                            .limit_count = (uint32_t)o->limit_count,
+                            .processor_count = (uint32_t)o->processor_count,
                             .process_group = o->process_group > 0 ? o->process_group : 0,
-                            .user = o->user ? *o->user : 0, .group = o->group ? *o->group : 0};
+                            .user = o->user ? *o->user : 0,
+                            .group = o->group ? *o->group : 0};
 }
 
 yn_child_setup *yn_child_flatten(yn_self *me, const yunta_process_options *o, bool carried, int *error)

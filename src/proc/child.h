@@ -11,8 +11,8 @@
 /* Puts the three streams in their places; streams may name one another's numbers. Async-signal-safe. 0 or -errno. */
 int yn_child_set_streams(const int streams[3]);
 
-/* Becomes the process of `record`: takes its slot, tells the watch (unless `announced`: done before an exec), sets itself up, runs the
- * entry, ends. */
+/* Becomes the process of `record`: takes its slot, tells the watch (unless `announced`: done before an exec), sets
+ * itself up, runs the entry, ends. */
 struct yn_child_birth {
     const int *streams; /* to be set here, or NULL */
     bool announced;
@@ -20,8 +20,8 @@ struct yn_child_birth {
 };
 void yn_child_run(yunta_process *record, const struct yn_child_birth *birth) __attribute__((noreturn));
 
-/* Flattens options into a heap block for the child: NULL, with *error 0, if nothing is asked for. `carried`: the caller's umask and
- * credentials go along, since the child is not forked by it. */
+/* Flattens options into a heap block for the child: NULL, with *error 0, if nothing is asked for. `carried`: the
+ * caller's umask and credentials go along, since the child is not forked by it. */
 yn_child_setup *yn_child_flatten(yn_self *me, const yunta_process_options *options, bool carried, int *error);
 
 #endif

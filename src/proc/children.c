@@ -17,8 +17,8 @@
 #define P_PIDFD 3
 #endif
 
-/* How long others leave the parent of a dead process to write how it ended, before they go by what they can see themselves; and
- * how long where they see nothing. */
+/* How long others leave the parent of a dead process to write how it ended, before they go by what they can see
+ * themselves; and how long where they see nothing. */
 static const uint64_t status_grace_ns[2] = {UINT64_C(200000000), UINT64_C(2000000000)};
 /* A daemon that does not heed SIGTERM is killed after so long. */
 static const int daemon_grace_ms = 2000;
@@ -139,8 +139,8 @@ static int wait_call(yn_child *c, int flags, int *status, struct rusage *usage)
     return 0;
 }
 
-/* With the lock held, so that no other thread of ours is between the status and the record: 0 when its end is written, -EAGAIN
- * while it runs. */
+/* With the lock held, so that no other thread of ours is between the status and the record: 0 when its end is written,
+ * -EAGAIN while it runs. */
 static int reap(yn_self *me, yn_child *c)
 {
     int status = 0;
@@ -184,8 +184,8 @@ static int wait_for_child(yn_self *me, yn_child *c, yn_deadline deadline)
     }
 }
 
-/* Somebody else's child is dead, and its parent has not written how: by what can be known without. If that is nothing, only at
- * last. */
+/* Somebody else's child is dead, and its parent has not written how: by what can be known without. If that is nothing,
+ * only at last. */
 static void finish_unreaped(yn_self *me, yunta_process *record, bool at_last)
 {
     int status = 0;
@@ -206,8 +206,8 @@ static uint64_t death_of(yn_self *me, yunta_process *record, int seen)
     return atomic_compare_exchange_strong(&record->death_seen_ns, &found, now) ? now : found;
 }
 
-/* Somebody else's child: its parent writes the record, or is busy, or has died. A death that is known is waited for even when the
- * deadline has passed, since then only the writing is awaited. */
+/* Somebody else's child: its parent writes the record, or is busy, or has died. A death that is known is waited for
+ * even when the deadline has passed, since then only the writing is awaited. */
 static int wait_for_record(yn_self *me, yunta_process *record, int seen, yn_deadline deadline)
 {
     bool at_last = false;
@@ -263,8 +263,8 @@ static int open_seen(yn_self *me, yunta_process *record)
     pid_t pid = atomic_load(&record->pid);
     int seen = pid > 0 ? yn_life_open_pid(pid) : -ESRCH;
     /* The pid was this process's when we opened it, if its slot is still alive now. */
-    bool alive = yn_record_state(record) != YN_PROCESS_ENDED &&
-                 yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who));
+    bool alive =
+        yn_record_state(record) != YN_PROCESS_ENDED && yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who));
     if (alive && seen != -ESRCH)
         return seen;
     if (seen >= 0)

@@ -8,8 +8,8 @@ typedef struct yn_child {
     struct yn_child *next;
     yunta_process *record; /* one reference */
     pid_t pid;
-    int seen;    /* life descriptor, or -1 */
-    bool mine;   /* a child of this very process in the kernel's sense: to be waited for here */
+    int seen;  /* life descriptor, or -1 */
+    bool mine; /* a child of this very process in the kernel's sense: to be waited for here */
     bool reaped;
     bool forgotten; /* off the list as soon as nobody uses it */
     int users;      /* threads that are at it right now, without the lock */
@@ -18,10 +18,12 @@ typedef struct yn_child {
 /* Puts a started process on the list; the list owns `seen` and a reference from here on. -ENOMEM. */
 int yn_children_add(yn_self *me, yunta_process *record, pid_t pid, int seen, bool mine);
 
-/* Waits until the record says ENDED; reaps if this process has to. 0 or -ETIMEDOUT. Works for any process of the team. */
+/* Waits until the record says ENDED; reaps if this process has to. 0 or -ETIMEDOUT. Works for any process of the team.
+ */
 int yn_children_wait(yn_self *me, yunta_process *record, yn_deadline deadline);
 
-/* A descriptor that polls readable once it has ended, owned by the list (others than the starter: by a list entry made for it). */
+/* A descriptor that polls readable once it has ended, owned by the list (others than the starter: by a list entry made
+ * for it). */
 int yn_children_sentinel(yn_self *me, yunta_process *record);
 
 /* Takes an ended process off the list: closes its descriptor and drops the reference. */
@@ -30,7 +32,8 @@ void yn_children_forget(yn_self *me, yunta_process *record);
 /* Reaps all that have ended; writes up to `capacity` of those (not internal) that run, and counts them. */
 int yn_children_active(yn_self *me, yunta_process **running, size_t capacity);
 
-/* The end of this process: terminates the daemons, joins the others. Always ends for daemons; waits for the others as long as they run. */
+/* The end of this process: terminates the daemons, joins the others. Always ends for daemons; waits for the others as
+ * long as they run. */
 void yn_children_end(yn_self *me);
 
 #endif

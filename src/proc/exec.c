@@ -25,7 +25,8 @@ void yn_exec_remember(const char *argv0)
         program_name = strdup(argv0 ? argv0 : "yunta");
 }
 
-/* The file's own path, while it is still the file that runs; its name in /proc otherwise (renamed, deleted, replaced). */
+/* The file's own path, while it is still the file that runs; its name in /proc otherwise (renamed, deleted, replaced).
+ */
 static void find_program(char *path, size_t size)
 {
     struct stat running, named;
@@ -97,8 +98,8 @@ bool yn_exec_read(const char *argument, yn_team_fds *fds, uint64_t *record)
     char end;
     if (strncmp(argument, YN_EXEC_MARK, sizeof YN_EXEC_MARK - 1) != 0)
         return false;
-    int n = sscanf(argument + sizeof YN_EXEC_MARK - 1, "%llx:%d:%d:%d:%d:%d:%d%c", &address, &fds->arena,
-                   &fds->epoll, &fds->news[0], &fds->news[1], &fds->server[0], &fds->server[1], &end);
+    int n = sscanf(argument + sizeof YN_EXEC_MARK - 1, "%llx:%d:%d:%d:%d:%d:%d%c", &address, &fds->arena, &fds->epoll,
+                   &fds->news[0], &fds->news[1], &fds->server[0], &fds->server[1], &end);
     *record = address;
     return n == 7;
 }

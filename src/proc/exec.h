@@ -16,7 +16,8 @@ typedef struct yn_exec_block {
     yn_team_fds fds;
 } yn_exec_block;
 
-/* Builds one: the arguments name `record` and the team's descriptors. NULL environment: the caller's. NULL with *error. */
+/* Builds one: the arguments name `record` and the team's descriptors. NULL environment: the caller's. NULL with *error.
+ */
 yn_exec_block *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *environment, int *error);
 
 /* Lets the team's descriptors through and execs; returns -errno only on failure. Raw calls only. */

@@ -1,6 +1,6 @@
 /* How a process ends when it is not killed.
- * Never runs the parent's atexit handlers in a child: a child leaves by _exit, from the handler that was registered last.
- * Next: proc/children.c, proc/child.c. */
+ * Never runs the parent's atexit handlers in a child: a child leaves by _exit, from the handler that was registered
+ * last. Next: proc/children.c, proc/child.c. */
 #include "proc/exit.h"
 #include "os/futex.h"
 #include "proc/children.h"

@@ -4,11 +4,12 @@
 
 #include "proc/record.h"
 
-/* From now on, exit() and return from main in this process do what has to be done. Called at birth and before the first child. */
+/* From now on, exit() and return from main in this process do what has to be done. Called at birth and before the first
+ * child. */
 void yn_exit_arm(void);
 
-/* The entry of a started process has returned: runs what atexit has registered in it, then its children, hooks, streams, note,
- * _exit. */
+/* The entry of a started process has returned: runs what atexit has registered in it, then its children, hooks,
+ * streams, note, _exit. */
 void yn_exit_return(yunta_process *record, int value) __attribute__((noreturn));
 
 /* Told when a process calls exit(status) by itself: pool/ has its say while a task runs. May not return. */

@@ -6,8 +6,8 @@
 
 /* In shared memory. The path is only for messages and for modules that have to be loaded first. */
 typedef struct yn_image_ref {
-    uint64_t offset;  /* from the module's load address */
-    uint8_t id[32];   /* build id, or, without one, what the program headers say */
+    uint64_t offset; /* from the module's load address */
+    uint8_t id[32];  /* build id, or, without one, what the program headers say */
     uint32_t id_size;
     uint32_t is_program; /* the executable itself */
     char path[];

@@ -101,7 +101,8 @@ static int send_request(yn_self *me, yn_launch *launch)
     int count = collect(launch, &request, fds, opened);
     if (count < 0)
         return count;
-    /* The request has a reference of its own: a server that dies leaves it to the next one, when we may have forgotten it. */
+    /* The request has a reference of its own: a server that dies leaves it to the next one, when we may have forgotten
+     * it. */
     atomic_fetch_add(&launch->record->references, 1);
     int r = yn_fdpass_send(yn_team.server[0], &request, sizeof request, fds, count, true);
     if (r != 0)
@@ -112,7 +113,8 @@ static int send_request(yn_self *me, yn_launch *launch)
     return r;
 }
 
-/* 1: the child may still come up by itself; 0: it has, or cannot; -ECANCELED: no child came of the request, and none will. */
+/* 1: the child may still come up by itself; 0: it has, or cannot; -ECANCELED: no child came of the request, and none
+ * will. */
 static int prospect(yn_self *me, yunta_process *record, yn_claim server)
 {
     yn_claim who = atomic_load(&record->who), nobody = 0;

@@ -41,9 +41,8 @@ static int before_exec(void *argument)
 static int start(yn_self *me, yn_launch *launch)
 {
     int error;
-    char *const *environment = launch->record->setup && launch->record->setup->has_environment
-                                   ? launch->record->setup->environment
-                                   : NULL;
+    char *const *environment =
+        launch->record->setup && launch->record->setup->has_environment ? launch->record->setup->environment : NULL;
     yn_exec_block *block = yn_exec_prepare(me, launch->record, environment, &error);
     if (!block)
         return error;

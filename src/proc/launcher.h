@@ -20,10 +20,11 @@ typedef struct yn_launch {
 typedef struct yn_launcher {
     unsigned version;
     const char *name;
-    bool by_name;  /* functions have to be carried as (module, offset) */
-    bool waits;    /* the starter always waits until the child stands */
-    bool carries;  /* the child is not the caller's: environment, umask and streams have to be carried to it */
-    /* Makes the process. 0, or -errno with no process left behind (-ECANCELED: worth trying again); what the child itself finds wrong stands in the record. */
+    bool by_name; /* functions have to be carried as (module, offset) */
+    bool waits;   /* the starter always waits until the child stands */
+    bool carries; /* the child is not the caller's: environment, umask and streams have to be carried to it */
+    /* Makes the process. 0, or -errno with no process left behind (-ECANCELED: worth trying again); what the child
+     * itself finds wrong stands in the record. */
     int (*start)(yn_self *me, yn_launch *launch);
 } yn_launcher;
 

@@ -5,8 +5,9 @@
 #include "shm/self.h"
 
 typedef enum yn_news_kind {
-    YN_NEWS_BORN = 1,  /* with a life descriptor: the process of `claim` exists. Sent before its first claim on anything */
-    YN_NEWS_EXEC = 2   /* exec the program described by `block`, as a child of the watch: the forkserver */
+    YN_NEWS_BORN =
+        1, /* with a life descriptor: the process of `claim` exists. Sent before its first claim on anything */
+    YN_NEWS_EXEC = 2 /* exec the program described by `block`, as a child of the watch: the forkserver */
 } yn_news_kind;
 
 typedef struct yn_news {

@@ -103,8 +103,8 @@ static void await_standing(yn_self *me, yunta_process *record)
     }
 }
 
-/* What the starter is to be told. A child that did not come up is reaped; one that was killed meanwhile is a start that join tells
- * more of. */
+/* What the starter is to be told. A child that did not come up is reaped; one that was killed meanwhile is a start that
+ * join tells more of. */
 static int outcome_of_start(yn_self *me, yunta_process *record)
 {
     if (yn_record_state(record) == YN_PROCESS_STANDS)
@@ -116,7 +116,8 @@ static int outcome_of_start(yn_self *me, yunta_process *record)
     return error == 0 && !born && record->exit_status == YN_EXEC_ADDRESS_TAKEN ? -ECANCELED : error;
 }
 
-/* What stands in our buffers now is ours to write, and before what the child writes. If another thread is writing there, it will. */
+/* What stands in our buffers now is ours to write, and before what the child writes. If another thread is writing
+ * there, it will. */
 static void flush_if_free(FILE *stream)
 {
     if (ftrylockfile(stream) != 0)
@@ -155,7 +156,9 @@ static int attempt(yn_self *me, yunta_process **process, const yn_start *start, 
     if (r != 0)
         return r;
     r = fill_record(me, record, start, launcher);
-    yn_launch launch = {.record = record, .options = o, .seen = -1,
+    yn_launch launch = {.record = record,
+                        .options = o,
+                        .seen = -1,
                         .streams = {stream_of(&o->in), stream_of(&o->out), stream_of(&o->err)}};
     launch.has_streams = o->in.to || o->out.to || o->err.to;
     if (r == 0) {
@@ -219,8 +222,8 @@ int yunta_process_start(yunta_process **process, const yunta_entry *entry, const
     yn_self *me = r == 0 ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
-    yn_start start = {.call = entry->call, .argument = argument, .size = size,
-                      .name = o->name ? o->name : entry->name, .options = o};
+    yn_start start = {
+        .call = entry->call, .argument = argument, .size = size, .name = o->name ? o->name : entry->name, .options = o};
     return yn_process_launch(me, process, &start);
 }
 
@@ -287,10 +290,14 @@ int yunta_process_failure(yunta_process *process, yunta_failure *why)
     if (result == -EAGAIN)
         return result;
     uint64_t note = atomic_load(&process->exit_note);
-    *why = (yunta_failure){.code = result > 0 ? YUNTA_EFAILED : result, .signal = process->signal,
-                           .exit_status = process->exit_status, .pid = atomic_load(&process->pid),
-                           .core_dumped = process->core_dumped, .out_of_memory = process->out_of_memory,
-                           .user_ns = process->user_ns, .system_ns = process->system_ns,
+    *why = (yunta_failure){.code = result > 0 ? YUNTA_EFAILED : result,
+                           .signal = process->signal,
+                           .exit_status = process->exit_status,
+                           .pid = atomic_load(&process->pid),
+                           .core_dumped = process->core_dumped,
+                           .out_of_memory = process->out_of_memory,
+                           .user_ns = process->user_ns,
+                           .system_ns = process->system_ns,
                            .peak_bytes = process->peak_bytes};
     why->value = note ? (int32_t)(uint32_t)note : process->exit_status;
     memcpy(why->name, process->name, sizeof why->name);

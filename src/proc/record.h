@@ -22,13 +22,13 @@ typedef struct yn_child_setup {
     pid_t process_group;
     uid_t user;
     gid_t group;
-    mode_t mask;                         /* where carried: umask and credentials of the starter */
+    mode_t mask; /* where carried: umask and credentials of the starter */
     uid_t users[3];
     gid_t groups[3];
-    uint64_t signal_mask;                /* where inherit_signals: as the kernel has it … */
-    uint64_t ignored;                    /* … and what the starter ignores, one bit each: all that an exec leaves of dispositions */
+    uint64_t signal_mask; /* where inherit_signals: as the kernel has it … */
+    uint64_t ignored;     /* … and what the starter ignores, one bit each: all that an exec leaves of dispositions */
     size_t environment_bytes;
-    const char *directory;               /* these point into the same block */
+    const char *directory; /* these point into the same block */
     char *const *environment;
     const int *processors;
     const yunta_resource_limit *limits;
@@ -59,17 +59,19 @@ struct yunta_process {
     _Atomic yn_claim server; /* the forkserver that has taken the request; the starter, to take it back */
     int kept_descriptor;     /* where there are no pidfds: what an exec'ed child holds until its end, or -1 */
 
-    /* Written by the child: when it was born (boot time, or a little later), which tells its pid from a later owner's; what its entry
-     * returned, once it has (1 << 32 | value); and before _exit the same for what it ends with. So a stolen status loses only signal
-     * and usage. */
+    /* Written by the child: when it was born (boot time, or a little later), which tells its pid from a later owner's;
+     * what its entry returned, once it has (1 << 32 | value); and before _exit the same for what it ends with. So a
+     * stolen status loses only signal and usage. */
     _Atomic uint64_t began_ns;
     _Atomic uint64_t returned;
     _Atomic uint64_t exit_note;
     char text[YUNTA_FAILURE_TEXT]; /* what yunta_fail said in the entry */
 
-    _Atomic uint64_t death_seen_ns; /* when somebody who waits first knew that it is dead, and its end was not yet written */
+    _Atomic uint64_t
+        death_seen_ns; /* when somebody who waits first knew that it is dead, and its end was not yet written */
 
-    /* Written once, by whoever wins `finishing` (the claim of the one), before state becomes ENDED; usage perhaps later, by the parent. */
+    /* Written once, by whoever wins `finishing` (the claim of the one), before state becomes ENDED; usage perhaps
+     * later, by the parent. */
     _Atomic yn_claim finishing;
     bool status_known, core_dumped, out_of_memory;
     int signal, exit_status;
@@ -89,8 +91,8 @@ static inline yn_process_state yn_record_state(const yunta_process *record)
     return (yn_process_state)atomic_load_explicit(&record->state, memory_order_acquire);
 }
 
-/* Writes how it ended: `status` as wait gives it (usage may be NULL), or, with `known` false, only what the child noted itself. Only
- * the first caller's counts. */
+/* Writes how it ended: `status` as wait gives it (usage may be NULL), or, with `known` false, only what the child noted
+ * itself. Only the first caller's counts. */
 void yn_record_finish(yn_self *me, yunta_process *record, bool known, int status, const struct rusage *usage, bool oom);
 
 #endif

@@ -1,6 +1,6 @@
 /* The forkserver's loop: a request comes, a child is forked; a child ends, its record is finished.
- * Never runs anything of the program's but in its children, never has a second thread: so its children inherit no locks.
- * Next: proc/launch_forkserver.c, the other side. */
+ * Never runs anything of the program's but in its children, never has a second thread: so its children inherit no
+ * locks. Next: proc/launch_forkserver.c, the other side. */
 #include "proc/server.h"
 #include "os/fdpass.h"
 #include "os/oom.h"

@@ -4,8 +4,8 @@
 
 #include "proc/record.h"
 
-/* One request over the team's server socket; with it travel, in this order, the streams that `present` names (bits 0–2) and, bit 3, the working
- * directory. */
+/* One request over the team's server socket; with it travel, in this order, the streams that `present` names (bits 0–2)
+ * and, bit 3, the working directory. */
 typedef struct yn_server_request {
     yunta_process *record; /* one reference, which the server takes over */
     uint32_t present;

@@ -71,8 +71,8 @@ static void reap_watch(void)
         atomic_store(&own_watch, old); /* it lives: it is the present one */
 }
 
-/* The descriptor by which this process sees the present watch, opened when the watch is a new one. -ESRCH: there is none; -ENOSYS: no
- * pidfds; -EMFILE … */
+/* The descriptor by which this process sees the present watch, opened when the watch is a new one. -ESRCH: there is
+ * none; -ENOSYS: no pidfds; -EMFILE … */
 static int see_watch(yn_arena_shared *arena)
 {
     uint32_t generation = atomic_load(&arena->watch_generation);
@@ -165,8 +165,8 @@ int yn_team_ensure_watch(yn_self *me)
     }
 }
 
-/* A process has just attached that nobody of the team started: the first of all, or one that the program forked by itself. The first
- * needs no watch, since there is nobody whose death could concern it. */
+/* A process has just attached that nobody of the team started: the first of all, or one that the program forked by
+ * itself. The first needs no watch, since there is nobody whose death could concern it. */
 static int announce_guest(yn_self *me)
 {
     int kept;

@@ -7,18 +7,20 @@
 /* There is a watch, or one is started now. 0 or YUNTA_ENOWATCH. Cheap when it lives. */
 int yn_team_ensure_watch(yn_self *me);
 
-/* Sends the calling process's life descriptor to the watch for `claim`. Async-signal-safe; gives in *kept what has to stay open (or -1). 0 or -errno. */
+/* Sends the calling process's life descriptor to the watch for `claim`. Async-signal-safe; gives in *kept what has to
+ * stay open (or -1). 0 or -errno. */
 int yn_team_announce(yn_claim claim, int *kept);
 
-/* Makes the watch read its socket now. Births need not be read before a death is: the descriptor waits in the socket, and is waited on already. */
+/* Makes the watch read its socket now. Births need not be read before a death is: the descriptor waits in the socket,
+ * and is waited on already. */
 void yn_team_poke(void);
 
-/* Elects who starts something that there is to be one of: writes our claim into *word, 0 or a dead one's until then. False: somebody else
- * is at it. To be set back to 0 afterwards. */
+/* Elects who starts something that there is to be one of: writes our claim into *word, 0 or a dead one's until then.
+ * False: somebody else is at it. To be set back to 0 afterwards. */
 bool yn_team_elect(yn_self *me, _Atomic uint64_t *word);
 
-/* Declares a process dead that has not gone live, and never will: its starter gives it up. False, and nothing done, if it has, or is dead
- * already. */
+/* Declares a process dead that has not gone live, and never will: its starter gives it up. False, and nothing done, if
+ * it has, or is dead already. */
 bool yn_team_bury(yn_self *me, yn_claim claim);
 
 #endif

@@ -1,6 +1,7 @@
-/* The watch's loop: births lie in the socket until a death, or a poke, makes it read; deaths come over the life descriptors.
- * Never calls malloc, stdio, or anything else that takes a lock of libc: it is a raw clone of a program that may have threads.
- * Never repairs what the dead held: it declares, counts, nudges; whoever meets the rest repairs it. Next: proc/watch_shed.c, sync/wait.c. */
+/* The watch's loop: births lie in the socket until a death, or a poke, makes it read; deaths come over the life
+ * descriptors. Never calls malloc, stdio, or anything else that takes a lock of libc: it is a raw clone of a program
+ * that may have threads. Never repairs what the dead held: it declares, counts, nudges; whoever meets the rest repairs
+ * it. Next: proc/watch_shed.c, sync/wait.c. */
 #include "proc/watch.h"
 #include "os/life.h"
 #include "os/rawsys.h"
@@ -133,8 +134,8 @@ static bool hear(watch *w)
     return true;
 }
 
-/* All that a dead process had started goes too. One that has a slot but has not been heard of, after the socket is empty, does not exist, or will
- * find its slot gone. */
+/* All that a dead process had started goes too. One that has a slot but has not been heard of, after the socket is
+ * empty, does not exist, or will find its slot gone. */
 static void end_children_of(watch *w, yn_claim parent)
 {
     yn_slot_table_shared *table = &w->arena->slots;
@@ -154,15 +155,15 @@ static void end_children_of(watch *w, yn_claim parent)
     }
 }
 
-/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process that both
- * added itself and was added may stand in it twice. */
+/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process
+ * that both added itself and was added may stand in it twice. */
 static void bury(watch *w, const yn_claim *dead, int count)
 {
     yn_slot_table_shared *table = &w->arena->slots;
     uint64_t deaths = 0;
     for (int i = 0; i < count; i++) {
-        /* Its descriptor first, as long as it is surely its own: its starter may have taken the slot back already, and we may
-         * hear of the next tenant below. */
+        /* Its descriptor first, as long as it is surely its own: its starter may have taken the slot back already, and
+         * we may hear of the next tenant below. */
         int fd = atomic_exchange(&slot_of(w, dead[i])->watch_fd, 0) - 1;
         if (fd >= 0)
             yn_raw1(SYS_close, fd);
@@ -281,7 +282,9 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
 {
     watch w = {.arena = arena, .fds = *fds};
     yn_watch_shed(fds, shed_memory);
-    yn_raw2(SYS_setpgid, 0, 0); /* out of the group that Ctrl-C and `timeout` signal; the session stays, for the forkserver's children */
+    yn_raw2(
+        SYS_setpgid, 0,
+        0); /* out of the group that Ctrl-C and `timeout` signal; the session stays, for the forkserver's children */
     yn_raw5(SYS_prctl, PR_SET_NAME, "yunta-watch", 0, 0, 0);
     raise_limit(&w);
     find_members(&w);

@@ -75,8 +75,8 @@ static map_line parse(const char *p)
     return line;
 }
 
-/* Its copy-on-write references would double the memory of a large program that goes on writing. What is small is not worth it, and may hold
- * the data of libraries. */
+/* Its copy-on-write references would double the memory of a large program that goes on writing. What is small is not
+ * worth it, and may hold the data of libraries. */
 static void shed(const map_line *line)
 {
     enum { worth = 1 << 20 };

@@ -15,8 +15,8 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-/* Below the lowest address of position-independent programs, clear of every sanitizer's shadow on x86-64 and free on 48-bit
- * aarch64: 0x5500_0000_0000 up to 0x5550_0000_0000. */
+/* Below the lowest address of position-independent programs, clear of every sanitizer's shadow on x86-64 and free on
+ * 48-bit aarch64: 0x5500_0000_0000 up to 0x5550_0000_0000. */
 static const uint64_t window = UINT64_C(0x550000000000);
 
 static void *map_at(uint64_t address, uint64_t limit, int fd)

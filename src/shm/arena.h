@@ -1,7 +1,7 @@
 /* Arena: the memory that all processes of a team share, at the same address in each.
  *
- * One memory file, mapped whole as address space; the file itself is only as long as what is in use. Everything in it is
- * reached through pointers, which hold in every process. See README.md for the invariants. */
+ * One memory file, mapped whole as address space; the file itself is only as long as what is in use. Everything in it
+ * is reached through pointers, which hold in every process. See README.md for the invariants. */
 #ifndef YN_ARENA_H
 #define YN_ARENA_H
 
@@ -18,26 +18,27 @@ struct yn_heap_shared;
 /* Stands at the start of the arena. */
 typedef struct yn_arena_shared {
     uint64_t magic;
-    uint64_t base;  /* its own address, as an integer */
-    uint64_t limit; /* bytes of address space */
-    uint64_t serial; /* of this arena, random: tells it from another one at the same address */
+    uint64_t base;             /* its own address, as an integer */
+    uint64_t limit;            /* bytes of address space */
+    uint64_t serial;           /* of this arena, random: tells it from another one at the same address */
     _Atomic uint64_t end;      /* offset of the first byte not handed out; only grows */
     _Atomic uint64_t reserved; /* bytes of the file reserved: a statistic, not a claim */
 
-    /* Deaths declared so far. A structure that may hold claims of the dead remembers up to which count it was looked over. */
+    /* Deaths declared so far. A structure that may hold claims of the dead remembers up to which count it was looked
+     * over. */
     YN_ALIGNED(64) _Atomic uint64_t deaths;
 
     /* The watch: written by whoever starts it (proc/team.c), under the claim in watch_starter. */
     YN_ALIGNED(64) _Atomic uint64_t watch_starter; /* claim of the process that is starting one, or 0 */
     _Atomic uint32_t watch_generation;             /* how many there have been; also a futex */
     _Atomic int32_t watch_pid;
-    _Atomic uint64_t watch_began_ns;   /* boot time */
-    _Atomic uint64_t watch_capacity;   /* processes it has descriptors for */
+    _Atomic uint64_t watch_began_ns; /* boot time */
+    _Atomic uint64_t watch_capacity; /* processes it has descriptors for */
 
     /* The forkserver, likewise (proc/launch_forkserver.c). */
     _Atomic uint64_t server_starter;
-    _Atomic uint64_t server;           /* claim of its slot, or 0 */
-    _Atomic uint32_t server_ready;     /* futex */
+    _Atomic uint64_t server;       /* claim of its slot, or 0 */
+    _Atomic uint32_t server_ready; /* futex */
 
     YN_ALIGNED(64) struct yn_heap_shared *heap;
     yn_slot_table_shared slots;
@@ -47,11 +48,13 @@ typedef struct yn_arena_shared {
  * 0, and its descriptor; -ENOMEM: none, or no address space; -errno. */
 int yn_arena_create(yn_arena_shared **arena, int *fd, uint64_t limit);
 
-/* Maps the arena behind `fd` at the address it wants, in a process that was exec'ed. -EADDRINUSE: something else is there; -EBADF: no arena of this library. */
+/* Maps the arena behind `fd` at the address it wants, in a process that was exec'ed. -EADDRINUSE: something else is
+ * there; -EBADF: no arena of this library. */
 int yn_arena_attach(yn_arena_shared **arena, int fd);
 
-/* Hands out `bytes` (rounded up to YN_ARENA_GRAIN) more, zeroed, reserved, aligned to YN_ARENA_GRAIN or to `alignment` if that is more.
- * Never given back: the heap recycles it. NULL with *error -ENOMEM or -errno. A process killed inside loses at most this range. */
+/* Hands out `bytes` (rounded up to YN_ARENA_GRAIN) more, zeroed, reserved, aligned to YN_ARENA_GRAIN or to `alignment`
+ * if that is more. Never given back: the heap recycles it. NULL with *error -ENOMEM or -errno. A process killed inside
+ * loses at most this range. */
 void *yn_arena_extend(yn_arena_shared *arena, int fd, uint64_t bytes, uint64_t alignment, int *error);
 
 static inline bool yn_arena_holds(const yn_arena_shared *arena, const void *p)

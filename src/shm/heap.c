@@ -55,7 +55,7 @@ static yn_heap_lane_shared *lane_of(yn_self *me)
 /* Gives the slot a cache, which it keeps for its next tenants. Without memory it goes without. */
 static yn_heap_lane_shared *make_cache(yn_self *me)
 {
-    void *none = NULL, *cache = yn_span_alloc(me, YN_HEAP_SMALL_CLASSES, NULL);
+    void *none = NULL, *cache = yn_span_alloc(me, YN_HEAP_SMALL_BINS, NULL);
     if (!cache)
         return NULL;
     memset(cache, 0, sizeof(yn_heap_cache_shared));
@@ -64,47 +64,47 @@ static yn_heap_lane_shared *make_cache(yn_self *me)
     return lane_of(me);
 }
 
-/* The class for a block, or YN_HEAP_CLASSES if it is a large one. Blocks of a class lie at multiples of its size. */
-static inline uint32_t class_for(size_t size, size_t alignment)
+/* The bin for a block, or YN_HEAP_BINS if it is a large one. Blocks of a bin lie at multiples of its size. */
+static inline uint32_t bin_for(size_t size, size_t alignment)
 {
     if (YN_UNLIKELY(size > YN_SMALL_MOST))
-        return YN_HEAP_CLASSES;
+        return YN_HEAP_BINS;
     if (YN_LIKELY(alignment <= YN_SMALL_UNIT))
-        return yn_class_of(size);
+        return yn_bin_of(size);
     yn_assert(yn_is_power_of_two(alignment) && alignment <= YN_PAGE_BYTES);
-    uint32_t class = yn_class_of(size > alignment ? size : alignment);
-    while (yn_class_size(class) % alignment != 0)
-        class ++; /* the last one's size is a multiple of all alignments */
-    return class;
+    uint32_t bin = yn_bin_of(size > alignment ? size : alignment);
+    while (yn_bin_size(bin) % alignment != 0)
+        bin++; /* the last one's size is a multiple of all alignments */
+    return bin;
 }
 
-static YN_NOINLINE int alloc_slow(yn_self *me, void **block, size_t size, uint32_t class)
+static YN_NOINLINE int alloc_slow(yn_self *me, void **block, size_t size, uint32_t bin)
 {
-    if (class == YN_HEAP_CLASSES)
+    if (bin == YN_HEAP_BINS)
         return alloc_large(me, block, size, false);
     yn_heap_lane_shared *lane = lane_of(me);
-    *block = yn_span_alloc(me, class, lane ? lane : make_cache(me));
+    *block = yn_span_alloc(me, bin, lane ? lane : make_cache(me));
     return *block ? 0 : -ENOMEM;
 }
 
 void *yn_heap_alloc(yn_self *me, size_t size, size_t alignment)
 {
-    uint32_t class = class_for(size, alignment);
-    if (YN_LIKELY(class < YN_HEAP_SMALL_CLASSES)) {
+    uint32_t bin = bin_for(size, alignment);
+    if (YN_LIKELY(bin < YN_HEAP_SMALL_BINS)) {
         yn_heap_lane_shared *lane = lane_of(me);
         yn_heap_span_shared *span =
-            YN_LIKELY(lane != NULL) ? atomic_load_explicit(&lane->current[class], memory_order_acquire) : NULL;
+            YN_LIKELY(lane != NULL) ? atomic_load_explicit(&lane->current[bin], memory_order_acquire) : NULL;
         void *block = YN_LIKELY(span != NULL) ? yn_span_take(span) : NULL;
         if (YN_LIKELY(block != NULL))
             return block;
     }
     void *block;
-    return alloc_slow(me, &block, size, class) == 0 ? block : NULL;
+    return alloc_slow(me, &block, size, bin) == 0 ? block : NULL;
 }
 
 int yn_heap_alloc_zeroed(yn_self *me, void **block, size_t size, size_t alignment)
 {
-    if (class_for(size, alignment) == YN_HEAP_CLASSES)
+    if (bin_for(size, alignment) == YN_HEAP_BINS)
         return alloc_large(me, block, size, true);
     void *small = yn_heap_alloc(me, size, alignment);
     if (!small)
@@ -188,10 +188,10 @@ size_t yn_heap_usable(yn_self *me, const void *block)
 void yn_heap_read(yn_self *me, yn_heap_figures *figures)
 {
     *figures = (yn_heap_figures){0, 0};
-    for (uint32_t class = 0; class < YN_HEAP_SMALL_CLASSES; class ++) {
-        uint64_t blocks = yn_shelf_count(me->arena, class);
+    for (uint32_t bin = 0; bin < YN_HEAP_SMALL_BINS; bin++) {
+        uint64_t blocks = yn_shelf_count(me->arena, bin);
         figures->blocks += blocks;
-        figures->in_use += blocks * yn_class_size(class);
+        figures->in_use += blocks * yn_bin_size(bin);
     }
     yn_page end = yn_map_leaves(me->arena) << YN_LEAF_SHIFT;
     for (yn_page page = 0; page < end;) {

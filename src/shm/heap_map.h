@@ -44,19 +44,19 @@ typedef struct yn_heap_leaf_shared {
 
 struct yn_heap_shelf_shared;
 
-typedef struct yn_heap_class_shared {
+typedef struct yn_heap_bin_shared {
     _Atomic(struct yn_heap_shelf_shared *) shelves; /* newest first; only grows */
     _Atomic uint64_t looked;                        /* count of deaths up to which its spans were looked over */
-} YN_ALIGNED(64) yn_heap_class_shared;
+} YN_ALIGNED(64) yn_heap_bin_shared;
 
-#define YN_HEAP_SMALL_CLASSES 32
-#define YN_HEAP_CLASSES (YN_HEAP_SMALL_CLASSES + 1) /* the last one: the slots' caches, not counted as blocks */
+#define YN_HEAP_SMALL_BINS 32
+#define YN_HEAP_BINS (YN_HEAP_SMALL_BINS + 1) /* the last one: the slots' caches, not counted as blocks */
 
 typedef struct yn_heap_shared {
     _Atomic uint64_t looked; /* count of deaths up to which the map was looked over */
     _Atomic int64_t idle; /* pages free and reserved: what trimming goes by; counted anew by every look over the map */
     uint64_t leaf_count;
-    yn_heap_class_shared class[YN_HEAP_CLASSES];
+    yn_heap_bin_shared bin[YN_HEAP_BINS];
     YN_ALIGNED(64) _Atomic uint32_t leaf[]; /* page number of the leaf for each YN_LEAF_PAGES pages; 0: none yet */
 } yn_heap_shared;
 

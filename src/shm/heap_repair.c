@@ -59,8 +59,8 @@ bool yn_heap_look_over(yn_self *me)
     yn_heap_shared *heap = me->arena->heap;
     uint64_t deaths = atomic_load(&me->arena->deaths), before = atomic_load(&heap->looked);
     view seen = {0, false};
-    for (uint32_t class = 0; class < YN_HEAP_CLASSES; class ++)
-        yn_shelf_look_over(me, class);
+    for (uint32_t bin = 0; bin < YN_HEAP_BINS; bin++)
+        yn_shelf_look_over(me, bin);
     for (uint64_t i = 0; i < yn_map_leaves(me->arena); i++) {
         yn_heap_leaf_shared *leaf = yn_map_leaf(me->arena, i);
         for (uint64_t w = 0; leaf && w < YN_LEAF_WORDS; w++)

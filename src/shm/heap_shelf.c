@@ -5,9 +5,9 @@
 
 #define ROWS_MOST 64u
 
-static yn_heap_shelf_shared *first_shelf(const yn_arena_shared *arena, uint32_t class)
+static yn_heap_shelf_shared *first_shelf(const yn_arena_shared *arena, uint32_t bin)
 {
-    return atomic_load_explicit(&arena->heap->class[class].shelves, memory_order_acquire);
+    return atomic_load_explicit(&arena->heap->bin[bin].shelves, memory_order_acquire);
 }
 
 void yn_span_make_handy(yn_heap_span_shared *span)
@@ -26,9 +26,9 @@ static bool has_free_block(yn_heap_span_shared *span)
     return (atomic_load(&span->blocks) & ~YN_SPAN_IN_SERVICE) != 0;
 }
 
-yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t class)
+yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t bin)
 {
-    for (yn_heap_shelf_shared *shelf = first_shelf(arena, class); shelf; shelf = shelf->next) {
+    for (yn_heap_shelf_shared *shelf = first_shelf(arena, bin); shelf; shelf = shelf->next) {
         for (uint32_t row = 0; row < shelf->rows; row++) {
             _Atomic uint64_t *handy = yn_shelf_handy(shelf, row);
             for (uint64_t bits; (bits = atomic_load_explicit(handy, memory_order_relaxed)) != 0;) {
@@ -43,9 +43,9 @@ yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t class)
     return NULL;
 }
 
-void *yn_shelf_scrape(const yn_arena_shared *arena, uint32_t class)
+void *yn_shelf_scrape(const yn_arena_shared *arena, uint32_t bin)
 {
-    for (yn_heap_shelf_shared *shelf = first_shelf(arena, class); shelf; shelf = shelf->next) {
+    for (yn_heap_shelf_shared *shelf = first_shelf(arena, bin); shelf; shelf = shelf->next) {
         for (uint32_t place = yn_shelf_first(shelf); place < shelf->rows * 64; place++) {
             yn_heap_span_shared *span = yn_shelf_span(shelf, place);
             while (has_free_block(span)) {
@@ -111,8 +111,8 @@ void yn_span_give_up(yn_self *me, yn_heap_span_shared *span)
 
 void yn_spans_give_up_empty(yn_self *me)
 {
-    for (uint32_t class = 0; class < YN_HEAP_CLASSES; class ++)
-        for (yn_heap_shelf_shared *shelf = first_shelf(me->arena, class); shelf; shelf = shelf->next)
+    for (uint32_t bin = 0; bin < YN_HEAP_BINS; bin++)
+        for (yn_heap_shelf_shared *shelf = first_shelf(me->arena, bin); shelf; shelf = shelf->next)
             for (uint32_t place = yn_shelf_first(shelf); place < shelf->rows * 64; place++)
                 yn_span_give_up(me, yn_shelf_span(shelf, place));
 }
@@ -141,11 +141,11 @@ static bool keep_vacant(yn_self *me, yn_heap_span_shared *span)
     return false;
 }
 
-static void init_shelf(yn_heap_shelf_shared *shelf, uint32_t class, uint32_t rows)
+static void init_shelf(yn_heap_shelf_shared *shelf, uint32_t bin, uint32_t rows)
 {
-    shelf->class = class;
+    shelf->bin = bin;
     shelf->rows = rows;
-    uint32_t size = yn_class_size(class), units = size / YN_SMALL_UNIT;
+    uint32_t size = yn_bin_size(bin), units = size / YN_SMALL_UNIT;
     for (uint32_t place = yn_shelf_first(shelf); place < rows * 64; place++) {
         yn_heap_span_shared *span = yn_shelf_span(shelf, place);
         span->shelf = shelf;
@@ -156,11 +156,11 @@ static void init_shelf(yn_heap_shelf_shared *shelf, uint32_t class, uint32_t row
 }
 
 /* Each shelf is twice as large as the one before, up to ROWS_MOST pages. */
-static bool add_shelf(yn_self *me, uint32_t class)
+static bool add_shelf(yn_self *me, uint32_t bin)
 {
-    _Atomic(yn_heap_shelf_shared *) *shelves = &me->arena->heap->class[class].shelves;
+    _Atomic(yn_heap_shelf_shared *) *shelves = &me->arena->heap->bin[bin].shelves;
     uint32_t rows = 1;
-    for (yn_heap_shelf_shared *other = first_shelf(me->arena, class); other && rows < ROWS_MOST; other = other->next)
+    for (yn_heap_shelf_shared *other = first_shelf(me->arena, bin); other && rows < ROWS_MOST; other = other->next)
         rows *= 2;
     yn_page start;
     if (yn_pages_take(me, rows, &start) != 0) {
@@ -169,7 +169,7 @@ static bool add_shelf(yn_self *me, uint32_t class)
     }
     yn_pages_clear(me, start, rows);
     yn_heap_shelf_shared *shelf = yn_page_address(me->arena, start), *first = atomic_load(shelves);
-    init_shelf(shelf, class, rows);
+    init_shelf(shelf, bin, rows);
     yn_pages_make(me, start, rows, me->claim | YN_PAGE_SHELVING);
     do
         shelf->next = first;
@@ -178,10 +178,10 @@ static bool add_shelf(yn_self *me, uint32_t class)
     return true;
 }
 
-yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t class)
+yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t bin)
 {
     do {
-        for (yn_heap_shelf_shared *shelf = first_shelf(me->arena, class); shelf; shelf = shelf->next) {
+        for (yn_heap_shelf_shared *shelf = first_shelf(me->arena, bin); shelf; shelf = shelf->next) {
             for (uint32_t row = 0; row < shelf->rows; row++) {
                 uint64_t bits = atomic_load_explicit(yn_shelf_vacant(shelf, row), memory_order_relaxed);
                 for (; bits != 0; bits &= bits - 1) {
@@ -191,22 +191,22 @@ yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t class)
                 }
             }
         }
-    } while (add_shelf(me, class));
+    } while (add_shelf(me, bin));
     return NULL;
 }
 
 bool yn_shelf_is_at(const yn_arena_shared *arena, const void *page)
 {
-    for (uint32_t class = 0; class < YN_HEAP_CLASSES; class ++)
-        for (yn_heap_shelf_shared *shelf = first_shelf(arena, class); shelf; shelf = shelf->next)
+    for (uint32_t bin = 0; bin < YN_HEAP_BINS; bin++)
+        for (yn_heap_shelf_shared *shelf = first_shelf(arena, bin); shelf; shelf = shelf->next)
             if ((const void *)shelf == page)
                 return true;
     return false;
 }
 
-void yn_shelf_look_over(yn_self *me, uint32_t class)
+void yn_shelf_look_over(yn_self *me, uint32_t bin)
 {
-    for (yn_heap_shelf_shared *shelf = first_shelf(me->arena, class); shelf; shelf = shelf->next) {
+    for (yn_heap_shelf_shared *shelf = first_shelf(me->arena, bin); shelf; shelf = shelf->next) {
         for (uint32_t place = yn_shelf_first(shelf); place < shelf->rows * 64; place++) {
             yn_heap_span_shared *span = yn_shelf_span(shelf, place);
             repair_span(me, span);
@@ -218,21 +218,21 @@ void yn_shelf_look_over(yn_self *me, uint32_t class)
     }
 }
 
-bool yn_shelf_look_after_deaths(yn_self *me, uint32_t class)
+bool yn_shelf_look_after_deaths(yn_self *me, uint32_t bin)
 {
-    _Atomic uint64_t *looked = &me->arena->heap->class[class].looked;
+    _Atomic uint64_t *looked = &me->arena->heap->bin[bin].looked;
     uint64_t deaths = atomic_load(&me->arena->deaths), before = atomic_load(looked);
     if (before == deaths)
         return false;
-    yn_shelf_look_over(me, class);
+    yn_shelf_look_over(me, bin);
     atomic_compare_exchange_strong(looked, &before, deaths);
     return true;
 }
 
-uint64_t yn_shelf_count(const yn_arena_shared *arena, uint32_t class)
+uint64_t yn_shelf_count(const yn_arena_shared *arena, uint32_t bin)
 {
     uint64_t count = 0;
-    for (yn_heap_shelf_shared *shelf = first_shelf(arena, class); shelf; shelf = shelf->next) {
+    for (yn_heap_shelf_shared *shelf = first_shelf(arena, bin); shelf; shelf = shelf->next) {
         for (uint32_t place = yn_shelf_first(shelf); place < shelf->rows * 64; place++) {
             yn_heap_span_shared *span = yn_shelf_span(shelf, place);
             uint64_t blocks = atomic_load(&span->blocks), full = atomic_load(&span->full);

@@ -6,7 +6,7 @@
 /* More spans than this in a row of a shelf with free blocks: the next that is empty gives its pages back. */
 #define HANDY_ENOUGH 8
 
-/* How many blocks a new span of the class has. The first ones are small, so that a program that needs a few blocks of
+/* How many blocks a new span of the bin has. The first ones are small, so that a program that needs a few blocks of
  * many sizes stays small. */
 static uint32_t blocks_of(const yn_heap_span_shared *span)
 {
@@ -20,9 +20,9 @@ static uint32_t blocks_of(const yn_heap_span_shared *span)
 }
 
 /* Sets up a span in a vacant descriptor, its first block taken. */
-static void *build(yn_self *me, uint32_t class, yn_heap_span_shared **built)
+static void *build(yn_self *me, uint32_t bin, yn_heap_span_shared **built)
 {
-    yn_heap_span_shared *span = yn_shelf_vacancy(me, class);
+    yn_heap_span_shared *span = yn_shelf_vacancy(me, bin);
     if (!span)
         return NULL;
     uint32_t count = blocks_of(span);
@@ -46,11 +46,11 @@ static void *build(yn_self *me, uint32_t class, yn_heap_span_shared **built)
 }
 
 /* When there is no memory for another span: a block that lies unused in somebody's current span, or a larger one. */
-static void *scrape(yn_self *me, uint32_t class)
+static void *scrape(yn_self *me, uint32_t bin)
 {
-    uint32_t size = yn_class_size(class), alignment = size & (~size + 1);
-    for (uint32_t c = class; c < YN_HEAP_SMALL_CLASSES; c++) {
-        void *block = yn_class_size(c) % alignment == 0 ? yn_shelf_scrape(me->arena, c) : NULL;
+    uint32_t size = yn_bin_size(bin), alignment = size & (~size + 1);
+    for (uint32_t c = bin; c < YN_HEAP_SMALL_BINS; c++) {
+        void *block = yn_bin_size(c) % alignment == 0 ? yn_shelf_scrape(me->arena, c) : NULL;
         if (block)
             return block;
     }
@@ -64,19 +64,19 @@ static void leave(yn_heap_span_shared *span)
         yn_span_make_handy(span);
 }
 
-void *yn_span_alloc(yn_self *me, uint32_t class, yn_heap_lane_shared *lane)
+void *yn_span_alloc(yn_self *me, uint32_t bin, yn_heap_lane_shared *lane)
 {
     for (;;) {
         void *block = NULL;
-        yn_heap_span_shared *span = yn_shelf_pick(me->arena, class);
+        yn_heap_span_shared *span = yn_shelf_pick(me->arena, bin);
         if (span)
             block = yn_span_take(span);
-        else if (yn_shelf_look_after_deaths(me, class))
+        else if (yn_shelf_look_after_deaths(me, bin))
             continue;
-        else if (!(block = build(me, class, &span)))
-            return scrape(me, class);
+        else if (!(block = build(me, bin, &span)))
+            return scrape(me, bin);
         /* The span left behind becomes handy only now: where two had met in it, this one has found another. */
-        leave(lane ? atomic_exchange(&lane->current[class], span) : span);
+        leave(lane ? atomic_exchange(&lane->current[bin], span) : span);
         if (lane)
             yn_span_done(me, atomic_exchange_explicit(&lane->last, span, memory_order_relaxed));
         if (block)

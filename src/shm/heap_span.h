@@ -1,7 +1,7 @@
 /* Spans: runs of up to 16 pages cut into blocks of one size, with one word of free blocks each. For the heap's own
  * files.
  *
- * A span's descriptor stands in a shelf of its size class and never moves, nor changes its class: who still looks at it
+ * A span's descriptor stands in a shelf of its size bin and never moves, nor changes its bin: who still looks at it
  * when its span is gone finds no free block there, or those of the next span, which are as good. See README.md for the
  * invariants. */
 #ifndef YN_HEAP_SPAN_H
@@ -31,7 +31,7 @@ typedef struct yn_heap_span_shared {
  * ones. Both are hints. */
 typedef struct yn_heap_shelf_shared {
     struct yn_heap_shelf_shared *next;
-    uint32_t class, rows;
+    uint32_t bin, rows;
     _Atomic uint64_t words[];
 } yn_heap_shelf_shared;
 
@@ -62,12 +62,12 @@ static inline uint32_t yn_shelf_first(const yn_heap_shelf_shared *shelf)
     return (uint32_t)((head + sizeof(yn_heap_span_shared) - 1) / sizeof(yn_heap_span_shared));
 }
 
-/* A cache: for each class the span that was last allocated from, and the span that was last freed to or begun, where
+/* A cache: for each bin the span that was last allocated from, and the span that was last freed to or begun, where
  * the next block that is freed may well lie. It belongs to a slot; its lanes are there to keep the threads of a process
  * apart, which find theirs by the address of their yn_self. All of it is hints. */
 #define YN_CACHE_LANES 8u
 typedef struct yn_heap_lane_shared {
-    _Atomic(yn_heap_span_shared *) current[YN_HEAP_SMALL_CLASSES];
+    _Atomic(yn_heap_span_shared *) current[YN_HEAP_SMALL_BINS];
     _Atomic(yn_heap_span_shared *) last;
 } YN_ALIGNED(64) yn_heap_lane_shared;
 
@@ -75,8 +75,8 @@ typedef struct yn_heap_cache_shared {
     yn_heap_lane_shared lane[YN_CACHE_LANES];
 } yn_heap_cache_shared;
 
-/* The class for a size of 0 … YN_SMALL_MOST: steps of 64 bytes up to 512, then four sizes to each doubling. */
-static inline uint32_t yn_class_of(size_t size)
+/* The bin for a size of 0 … YN_SMALL_MOST: steps of 64 bytes up to 512, then four sizes to each doubling. */
+static inline uint32_t yn_bin_of(size_t size)
 {
     size_t last = size - (size != 0);
     if (last < 512)
@@ -85,14 +85,14 @@ static inline uint32_t yn_class_of(size_t size)
     return 8 + (power - 9) * 4 + (uint32_t)(last >> (power - 2) & 3);
 }
 
-static inline uint32_t yn_class_size(uint32_t class)
+static inline uint32_t yn_bin_size(uint32_t bin)
 {
-    if (class == YN_HEAP_SMALL_CLASSES)
+    if (bin == YN_HEAP_SMALL_BINS)
         return sizeof(yn_heap_cache_shared);
-    if (class < 8)
-        return (class + 1) * 64;
-    uint32_t power = 9 + (class - 8) / 4;
-    return (1u << power) + ((class - 8) % 4 + 1) * (1u << (power - 2));
+    if (bin < 8)
+        return (bin + 1) * 64;
+    uint32_t power = 9 + (bin - 8) / 4;
+    return (1u << power) + ((bin - 8) % 4 + 1) * (1u << (power - 2));
 }
 
 /* Takes the lowest free block of a span. NULL: there is none, or somebody else took it at this moment. */
@@ -151,8 +151,8 @@ static inline bool yn_span_put(yn_heap_span_shared *span, const void *p)
 
 /* heap_span.c */
 
-/* A block of this class from wherever there is one, which `lane` (or NULL) then goes on with. NULL: no memory. */
-void *yn_span_alloc(yn_self *me, uint32_t class, yn_heap_lane_shared *lane);
+/* A block of this bin from wherever there is one, which `lane` (or NULL) then goes on with. NULL: no memory. */
+void *yn_span_alloc(yn_self *me, uint32_t bin, yn_heap_lane_shared *lane);
 
 /* Blocks were freed to this span (or NULL), and the next ones will be freed elsewhere: if it is empty, and not the only
  * one, it gives its pages back. */
@@ -160,11 +160,11 @@ void yn_span_done(yn_self *me, yn_heap_span_shared *span);
 
 /* heap_shelf.c */
 
-/* A span of the class that had free blocks a moment ago, for the caller to go on with; NULL if none is known. */
-yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t class);
+/* A span of the bin that had free blocks a moment ago, for the caller to go on with; NULL if none is known. */
+yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t bin);
 
-/* A vacant descriptor of the class, kept by me. NULL: no memory. */
-yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t class);
+/* A vacant descriptor of the bin, kept by me. NULL: no memory. */
+yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t bin);
 
 /* Ends my keeping of a span: one without blocks loses its pages and becomes vacant. */
 void yn_span_let_go(yn_self *me, yn_heap_span_shared *span);
@@ -173,18 +173,18 @@ void yn_span_let_go(yn_self *me, yn_heap_span_shared *span);
 void yn_span_give_up(yn_self *me, yn_heap_span_shared *span);
 void yn_spans_give_up_empty(yn_self *me);
 
-/* A block of any span of this class, those that are current for others too: when there is no memory for another span.
+/* A block of any span of this bin, those that are current for others too: when there is no memory for another span.
  */
-void *yn_shelf_scrape(const yn_arena_shared *arena, uint32_t class);
+void *yn_shelf_scrape(const yn_arena_shared *arena, uint32_t bin);
 
 /* Whether a page begins a shelf that is in use. */
 bool yn_shelf_is_at(const yn_arena_shared *arena, const void *page);
 
-/* Repairs what the dead kept, and sets the hints right: of a class, of all. */
-void yn_shelf_look_over(yn_self *me, uint32_t class);
-bool yn_shelf_look_after_deaths(yn_self *me, uint32_t class);
+/* Repairs what the dead kept, and sets the hints right: of a bin, of all. */
+void yn_shelf_look_over(yn_self *me, uint32_t bin);
+bool yn_shelf_look_after_deaths(yn_self *me, uint32_t bin);
 
-/* The blocks handed out of the spans of a class. */
-uint64_t yn_shelf_count(const yn_arena_shared *arena, uint32_t class);
+/* The blocks handed out of the spans of a bin. */
+uint64_t yn_shelf_count(const yn_arena_shared *arena, uint32_t bin);
 
 #endif

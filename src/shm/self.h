@@ -1,5 +1,6 @@
-/* Self: the calling thread as a member of its team. Everything below the public functions gets it as an argument and never asks
- * for it, so that the same code runs for processes, for threads, and for several "processes" in one simulated one. */
+/* Self: the calling thread as a member of its team. Everything below the public functions gets it as an argument and
+ * never asks for it, so that the same code runs for processes, for threads, and for several "processes" in one
+ * simulated one. */
 #ifndef YN_SELF_H
 #define YN_SELF_H
 
@@ -13,16 +14,17 @@ typedef struct yn_self {
     int arena_fd;
 } yn_self;
 
-/* What this process knows of its team. The page is wiped in every child, however it was made: there, claim 0 says that the
- * process has no slot of its own yet. The rest (descriptors, the mapping) a forked child inherits and goes on using. */
+/* What this process knows of its team. The page is wiped in every child, however it was made: there, claim 0 says that
+ * the process has no slot of its own yet. The rest (descriptors, the mapping) a forked child inherits and goes on
+ * using. */
 typedef struct yn_private {
     _Atomic yn_claim claim;
     _Atomic uint32_t lock; /* of attaching; wiped with the rest, so that no child inherits it held */
     _Atomic uint32_t children_lock;
-    void *_Atomic children;        /* what this process started (proc/children.c) */
-    void *_Atomic exit_hooks;      /* proc/exit.c */
+    void *_Atomic children;   /* what this process started (proc/children.c) */
+    void *_Atomic exit_hooks; /* proc/exit.c */
     _Atomic uint32_t exit_armed;
-    void *_Atomic record;          /* its own yunta_process, once asked for */
+    void *_Atomic record;              /* its own yunta_process, once asked for */
     _Atomic uint32_t watch_generation; /* the watch that watch_seen belongs to */
     _Atomic int32_t watch_seen;        /* descriptor by which this process sees the watch live, + 1 */
     _Atomic uint32_t in_task;          /* pool/worker.c */
@@ -34,8 +36,9 @@ extern _Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec"
 /* Descriptors of the team, the same in every process that was forked, passed on to those that are exec'ed. */
 typedef struct yn_team_fds {
     int arena;
-    int epoll;     /* what the watch waits on: a process adds itself */
-    int news[2];   /* to the watch: [0] sends, [1] receives; everyone keeps both, so that anyone can start the next watch */
+    int epoll;   /* what the watch waits on: a process adds itself */
+    int news[2]; /* to the watch: [0] sends, [1] receives; everyone keeps both, so that anyone can start the next watch
+                  */
     int server[2]; /* to the forkserver, likewise */
 } yn_team_fds;
 
@@ -43,7 +46,7 @@ extern yn_team_fds yn_team;
 
 /* Filled in by proc/ when the library is loaded: what attaching needs from further right. */
 typedef struct yn_self_upcalls {
-    int (*announce)(yn_self *me);  /* a forked process that attaches tells the watch of itself; 0 or an error */
+    int (*announce)(yn_self *me); /* a forked process that attaches tells the watch of itself; 0 or an error */
 } yn_self_upcalls;
 extern yn_self_upcalls yn_self_up;
 

@@ -106,7 +106,8 @@ void yn_slot_clear(yn_slot_table_shared *table, yn_claim claim)
     uint64_t dead = (claim >> 24 << 24) | YN_SLOT_DEAD;
     if (atomic_load(&slot->word) != dead)
         return;
-    for (yn_seat_shared *seat = &slot->seat; seat; seat = atomic_load(seat == &slot->seat ? &slot->seats : &seat->next)) {
+    for (yn_seat_shared *seat = &slot->seat; seat;
+         seat = atomic_load(seat == &slot->seat ? &slot->seats : &seat->next)) {
         atomic_store(&seat->word, NULL);
         atomic_store(&seat->turn, 0);
         atomic_store(&seat->taken, 0);

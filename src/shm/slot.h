@@ -1,8 +1,8 @@
 /* Slot: who a process is, inside the team.
  *
- * A slot is a number and an epoch; the epoch counts its tenants, so that a claim of the dead is never taken for one of the living. A claim
- * is one 64-bit word: flags (bits 0–3), slot number (4–23), epoch (24–63). What one owns, one claims with it, in the very word that
- * makes it one's own. The low half of a claim can be slept on. */
+ * A slot is a number and an epoch; the epoch counts its tenants, so that a claim of the dead is never taken for one of
+ * the living. A claim is one 64-bit word: flags (bits 0–3), slot number (4–23), epoch (24–63). What one owns, one
+ * claims with it, in the very word that makes it one's own. The low half of a claim can be slept on. */
 #ifndef YN_SLOT_H
 #define YN_SLOT_H
 
@@ -23,8 +23,8 @@ typedef enum yn_slot_state {
 typedef enum yn_nudge { YN_NUDGE_COUNT = 0, YN_NUDGE_CLAIM = 1 } yn_nudge;
 #define YN_CLAIM_NUDGED UINT64_C(2) /* the flag bit of a claim that only means: look again */
 
-/* Seat: what one thread sleeps on. Written by its thread; read by the watch, which changes the word from exactly `expected` and
- * wakes. `turn` is odd while the two fields are being written. */
+/* Seat: what one thread sleeps on. Written by its thread; read by the watch, which changes the word from exactly
+ * `expected` and wakes. `turn` is odd while the two fields are being written. */
 typedef struct yn_seat_shared {
     _Atomic uint32_t taken;
     _Atomic uint32_t turn;
@@ -36,15 +36,15 @@ typedef struct yn_seat_shared {
 } YN_ALIGNED(64) yn_seat_shared;
 
 typedef struct yn_slot_shared {
-    _Atomic uint64_t word;      /* epoch << 24 | state */
-    _Atomic yn_claim parent;    /* who started this process; 0: nobody of the team. When the parent dies, so does this */
+    _Atomic uint64_t word;   /* epoch << 24 | state */
+    _Atomic yn_claim parent; /* who started this process; 0: nobody of the team. When the parent dies, so does this */
     _Atomic int32_t pid;
-    _Atomic int32_t watch_fd;   /* the watch's own descriptor for it, + 1; 0: none */
-    _Atomic uint64_t joined_ns; /* boot time at which it announced itself: not before the process began */
-    _Atomic(void *) record;     /* its yunta_process, or NULL */
-    _Atomic(void *) heap_cache; /* belongs to the slot: its next tenant goes on with it */
+    _Atomic int32_t watch_fd;               /* the watch's own descriptor for it, + 1; 0: none */
+    _Atomic uint64_t joined_ns;             /* boot time at which it announced itself: not before the process began */
+    _Atomic(void *) record;                 /* its yunta_process, or NULL */
+    _Atomic(void *) heap_cache;             /* belongs to the slot: its next tenant goes on with it */
     _Atomic(struct yn_seat_shared *) seats; /* further seats, in blocks; belong to the slot too */
-    yn_seat_shared seat;        /* the first */
+    yn_seat_shared seat;                    /* the first */
 } YN_ALIGNED(64) yn_slot_shared;
 
 /* Segment k holds 64 << k slots; the first is part of the arena's head. */
@@ -97,7 +97,8 @@ static inline bool yn_claim_is_alive(yn_slot_table_shared *table, yn_claim claim
 
 struct yn_arena_shared;
 
-/* Takes a free slot for a process that `parent` is about to start: its claim, state STARTING. 0 with *error -EAGAIN (all in use) or -ENOMEM. */
+/* Takes a free slot for a process that `parent` is about to start: its claim, state STARTING. 0 with *error -EAGAIN
+ * (all in use) or -ENOMEM. */
 yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, int *error);
 
 /* STARTING → LIVE, by the process itself or who vouches for it. False if it was declared dead meanwhile. */

@@ -42,7 +42,8 @@ static int sleep_on(yn_self *me, struct yunta_lock *lock, uint64_t word, yn_dead
     return yn_wait_commit(me, deadline);
 }
 
-/* We give up after having slept: the wake that we may have eaten goes on to the next sleeper, or to whoever releases next. */
+/* We give up after having slept: the wake that we may have eaten goes on to the next sleeper, or to whoever releases
+ * next. */
 static void pass_on(struct yunta_lock *lock)
 {
     uint64_t word = atomic_load(&lock->word);

@@ -1,8 +1,8 @@
 /* Lock: one word that names its owner.
  *
  * Word: the owner's claim, with flags:  0 open;  owner | waiters | nudged | died.
- * `died` with an owner: it took the lock from a dead one and has not yet marked it consistent. `died` without: broken for ever.
- * All zero is an open lock. */
+ * `died` with an owner: it took the lock from a dead one and has not yet marked it consistent. `died` without: broken
+ * for ever. All zero is an open lock. */
 #ifndef YN_LOCK_H
 #define YN_LOCK_H
 

@@ -16,8 +16,8 @@ struct yunta_semaphore {
     yn_event_shared released;
     uint32_t maximum; /* 0: none */
     uint32_t unowned;
-    _Atomic uint64_t units;  /* of an unowned semaphore */
-    _Atomic uint32_t last;   /* a hint: where a unit was last released */
+    _Atomic uint64_t units; /* of an unowned semaphore */
+    _Atomic uint32_t last;  /* a hint: where a unit was last released */
     _Atomic(_Atomic uint64_t *) segment[SEGMENTS];
 };
 

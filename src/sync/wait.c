@@ -60,7 +60,8 @@ void yn_wait_announce_change(_Atomic uint32_t *word)
     yn_futex_wake(word, YN_WAKE_ALL);
 }
 
-/* From exactly the value slept on: a word that has changed since keeps nobody asleep, and may be somebody else's by now. */
+/* From exactly the value slept on: a word that has changed since keeps nobody asleep, and may be somebody else's by
+ * now. */
 static void nudge(yn_seat_shared *seat)
 {
     uint32_t turn = atomic_load(&seat->turn);

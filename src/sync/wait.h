@@ -4,8 +4,9 @@
  *     … look again: at the condition, at whether the owner lives …
  *     yn_wait_commit(me, deadline)  or  yn_wait_cancel(me)
  *
- * Whoever declares a death does it first and then reads the seats; we write the seat first and then look. So either we see the
- * death, or our seat is seen: then our word is changed and we are woken. A woken sleeper knows nothing: it looks again. */
+ * Whoever declares a death does it first and then reads the seats; we write the seat first and then look. So either we
+ * see the death, or our seat is seen: then our word is changed and we are woken. A woken sleeper knows nothing: it
+ * looks again. */
 #ifndef YN_WAIT_H
 #define YN_WAIT_H
 
@@ -69,7 +70,8 @@ uint64_t yn_spin_ns(void);
  *     if (condition) …
  *     yn_event_wait(me, e, key, deadline)         returns at once if anything was notified since
  *
- * The notifier publishes first, then notifies. The notifier and the woken may die at any point: a death nudges all seats. */
+ * The notifier publishes first, then notifies. The notifier and the woken may die at any point: a death nudges all
+ * seats. */
 typedef struct yn_event_shared {
     _Atomic uint32_t sequence;
     _Atomic uint32_t waiters; /* 1: somebody may sleep. Only a hint to skip the wake; never a count */
@@ -81,7 +83,8 @@ static inline uint32_t yn_event_key(yn_event_shared *event)
     return key;
 }
 
-/* To be called with the condition found false after yn_event_key: announces the sleeper, then the caller must look once more. */
+/* To be called with the condition found false after yn_event_key: announces the sleeper, then the caller must look once
+ * more. */
 static inline void yn_event_announce(yn_event_shared *event)
 {
     atomic_store(&event->waiters, 1);

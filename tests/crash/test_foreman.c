@@ -1,7 +1,6 @@
-/* The foreman killed, the watch killed, and both: a dead foreman costs the tasks that its workers were running, each told with
- * that cause; a dead watch costs seconds.
- * It must not kill workers: that is test_pool_kill.c.
- * Read next: src/pool/owner.c, which mends. YUNTA_KILLS: kills for each start method, 60 if it is not set.
+/* The foreman killed, the watch killed, and both: a dead foreman costs the tasks that its workers were running, each
+ * told with that cause; a dead watch costs seconds. It must not kill workers: that is test_pool_kill.c. Read next:
+ * src/pool/owner.c, which mends. YUNTA_KILLS: kills for each start method, 60 if it is not set.
  *
  * timeout: 600 */
 #include "../pool/helpers.h"

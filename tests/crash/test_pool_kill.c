@@ -1,7 +1,7 @@
-/* Workers killed at any moment, thousands of times, while their pool maps and single tasks come and go: every task has one
- * outcome, and no more of them fail than workers were killed.
- * It must not kill at chosen moments: those are stepped through in ../pool/test_job.c.
- * Read next: test_foreman.c. YUNTA_KILLS: how many kills for each start method, 1000 if it is not set.
+/* Workers killed at any moment, thousands of times, while their pool maps and single tasks come and go: every task has
+ * one outcome, and no more of them fail than workers were killed. It must not kill at chosen moments: those are stepped
+ * through in ../pool/test_job.c. Read next: test_foreman.c. YUNTA_KILLS: how many kills for each start method, 1000 if
+ * it is not set.
  *
  * timeout: 600 */
 #include "../pool/helpers.h"

@@ -18,8 +18,8 @@
 /* A process that is killed may take so long to be gone. */
 #define END_MS 2000
 
-/* What the library itself keeps open in a process, from first use to its end: the arena's memory, what the watch waits on,
- * sockets, and a pidfd by which it sees the watch. */
+/* What the library itself keeps open in a process, from first use to its end: the arena's memory, what the watch waits
+ * on, sockets, and a pidfd by which it sees the watch. */
 #define OWN_DESCRIPTORS 7
 
 /* Where each descriptor of this process leads; "" if it is closed. */

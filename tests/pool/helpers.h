@@ -19,8 +19,7 @@
 
 /* new_pool(workers, …further options): by the method under test. */
 #define new_pool(...) new_pool_by(TEST_METHOD, __VA_ARGS__)
-#define new_pool_by(method, ...)                                                                                       \
-    make_pool(&(yunta_pool_options){.start_method = (method), .workers = __VA_ARGS__})
+#define new_pool_by(method, ...) make_pool(&(yunta_pool_options){.start_method = (method), .workers = __VA_ARGS__})
 
 static inline yunta_pool *make_pool(const yunta_pool_options *options)
 {

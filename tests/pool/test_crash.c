@@ -1,7 +1,6 @@
-/* Tasks that crash, exit or are killed, and workers that are killed while they have none: who is blamed, who is not, and
- * that the pool goes on.
- * It must not count on how many workers a crash costs, one apart.
- * Read next: ../crash/test_pool_kill.c for deaths at any moment, ../crash/test_foreman.c. */
+/* Tasks that crash, exit or are killed, and workers that are killed while they have none: who is blamed, who is not,
+ * and that the pool goes on. It must not count on how many workers a crash costs, one apart. Read next:
+ * ../crash/test_pool_kill.c for deaths at any moment, ../crash/test_foreman.c. */
 #include "helpers.h"
 
 /* What a task that does `deed` must be reported as. */

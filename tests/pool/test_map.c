@@ -186,7 +186,8 @@ START_TEST(failed_tasks_are_told_in_order)
         for (size_t capacity = 0; capacity <= bad_rows + 2; capacity += 4) {
             yunta_failure failures[bad_rows + 2] = {0};
             size_t failed = 0;
-            yunta_map_options o = {.failures = failures, .failure_capacity = capacity, .failure_count = &failed, .chunk = 7};
+            yunta_map_options o = {
+                .failures = failures, .failure_capacity = capacity, .failure_count = &failed, .chunk = 7};
             int *result = shared ? yunta_shared(int, rows) : out;
             for (int i = 0; i < rows; i++) {
                 in[i] = is_bad(i) ? -i : i;

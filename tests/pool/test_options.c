@@ -87,7 +87,9 @@ START_TEST(a_start_hook_that_fails_is_no_endless_respawning)
     for (int crash = 0; crash < 2; crash++) {
         shared_word *starts = new_word();
         yunta_pool *pool = NULL;
-        yunta_pool_options o = {.start_method = TEST_METHOD, .workers = 2, .hook_argument = starts,
+        yunta_pool_options o = {.start_method = TEST_METHOD,
+                                .workers = 2,
+                                .hook_argument = starts,
                                 .worker_start = crash ? crash_at_start : fail_to_start};
         int in = 3, out, r = yunta_pool_create(&pool, &o);
         ck_assert(r == 0 || r == YUNTA_ESTART);
@@ -108,7 +110,8 @@ START_TEST(what_waits_learns_that_no_worker_comes)
 {
     shared_word *starts = new_word();
     yunta_pool *pool = NULL;
-    yunta_pool_options o = {.start_method = TEST_METHOD, .workers = 1, .hook_argument = starts, .worker_start = fail_to_start};
+    yunta_pool_options o = {
+        .start_method = TEST_METHOD, .workers = 1, .hook_argument = starts, .worker_start = fail_to_start};
     int in = 3, r = yunta_pool_create(&pool, &o);
     yunta_future *future = NULL;
     if (r == 0 && yunta_submit(pool, square, &in, &future) == 0) {
@@ -141,7 +144,9 @@ START_TEST(process_options_reach_the_workers)
     int ends[2], in[2] = {0};
     place out[2];
     ck_assert_int_eq(pipe(ends), 0);
-    yunta_process_options process = {.directory = "/", .environment = environment, .start_method = (yunta_start_method)2,
+    yunta_process_options process = {.directory = "/",
+                                     .environment = environment,
+                                     .start_method = (yunta_start_method)2,
                                      .out = {YUNTA_DESCRIPTOR, ends[1]}};
     yunta_pool *pool = new_pool(2, .process = &process);
     close(ends[1]);

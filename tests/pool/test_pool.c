@@ -32,8 +32,12 @@ END_TEST
 START_TEST(create_refuses_what_makes_no_sense)
 {
     yunta_pool *pool = NULL;
-    yunta_pool_options bad[] = {{.workers = -1}, {.workers = 65537}, {.workers = INT32_MAX}, {.reserved = {[7] = 1}},
-                                {.start_method = (yunta_start_method)5}, {.start_method = (yunta_start_method)-1}};
+    yunta_pool_options bad[] = {{.workers = -1},
+                                {.workers = 65537},
+                                {.workers = INT32_MAX},
+                                {.reserved = {[7] = 1}},
+                                {.start_method = (yunta_start_method)5},
+                                {.start_method = (yunta_start_method)-1}};
     yunta_process_options tail = {.reserved = {1}}, nowhere = {.directory = "/no/such/folder"};
     ck_assert_int_eq(yunta_pool_create(NULL, NULL), -EINVAL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -1,6 +1,6 @@
-/* The child's side of a start: each option arrives, and what cannot be done comes back to the caller with nothing left behind.
- * It must not rely on being root, but uses it where it is.
- * Read next: test_streams.c for what is written and read.
+/* The child's side of a start: each option arrives, and what cannot be done comes back to the caller with nothing left
+ * behind. It must not rely on being root, but uses it where it is. Read next: test_streams.c for what is written and
+ * read.
  *
  * labels: valgrind */
 #include "helpers.h"
@@ -328,8 +328,10 @@ START_TEST(what_the_child_cannot_do_comes_back)
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
     fails_with(-ENAMETOOLONG, (yunta_process_options){.start_method = TEST_METHOD, .directory = endless});
-    fails_with(-EINVAL, (yunta_process_options){.start_method = TEST_METHOD, .processors = absurd, .processor_count = 1});
-    fails_with(-EINVAL, (yunta_process_options){.start_method = TEST_METHOD, .processors = absent, .processor_count = 1});
+    fails_with(-EINVAL,
+               (yunta_process_options){.start_method = TEST_METHOD, .processors = absurd, .processor_count = 1});
+    fails_with(-EINVAL,
+               (yunta_process_options){.start_method = TEST_METHOD, .processors = absent, .processor_count = 1});
     fails_with(-EINVAL, (yunta_process_options){.start_method = TEST_METHOD, .limits = crossed, .limit_count = 1});
     fails_with(-EINVAL, (yunta_process_options){.start_method = TEST_METHOD, .limits = unknown, .limit_count = 1});
     fails_with(-EPERM, (yunta_process_options){.start_method = TEST_METHOD, .process_group = 1});
@@ -362,7 +364,8 @@ START_TEST(failed_starts_leave_nothing)
         fails_with(-ENOENT, (yunta_process_options){.start_method = TEST_METHOD, .directory = "/no/such/directory"});
     ck_assert_uint_eq(test_descriptor_count(), descriptors);
     test_wait_until(yunta_arena_read_stats(&after) == 0 && after.processes <= before.processes &&
-                        after.blocks <= before.blocks + 4, 20000);
+                        after.blocks <= before.blocks + 4,
+                    20000);
 }
 END_TEST
 

@@ -1,7 +1,5 @@
-/* What crosses an exec: nothing of ours. The child execs another program, which must find no descriptor and no word of the
- * library's.
- * It must not look at the child before it has exec'ed.
- * Read next: test_image.c. */
+/* What crosses an exec: nothing of ours. The child execs another program, which must find no descriptor and no word of
+ * the library's. It must not look at the child before it has exec'ed. Read next: test_image.c. */
 #include "helpers.h"
 
 #include <fcntl.h>
@@ -15,11 +13,12 @@ struct errand {
 static int become_another(const struct errand *errand)
 {
     static char *const list_descriptors[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
-                                             (char *)(uintptr_t) "for f in /proc/$$/fd/*; do readlink $f; done; true", NULL},
-                      *const list_words[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
-                                             (char *)(uintptr_t) "tr '\\0' '\\n' </proc/$$/environ; "
-                                                                 "tr '\\0' '\\n' </proc/$$/cmdline",
-                                             NULL};
+                                             (char *)(uintptr_t) "for f in /proc/$$/fd/*; do readlink $f; done; true",
+                                             NULL},
+                       *const list_words[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+                                              (char *)(uintptr_t) "tr '\\0' '\\n' </proc/$$/environ; "
+                                                                  "tr '\\0' '\\n' </proc/$$/cmdline",
+                                              NULL};
     execv("/bin/sh", errand->descriptors ? list_descriptors : list_words);
     return 1;
 }

@@ -175,9 +175,10 @@ static int leaves_daemons(yunta_start_method method)
     yunta_process *polite, *stubborn, *late;
     shared_word *word = yunta_shared(shared_word, 1);
     yunta_stream out = {YUNTA_DESCRIPTOR, stage};
-    bool good = yunta_start(&late, finish_late, NULL, &(yunta_process_options){.start_method = method, .out = out}) == 0 &&
-                yunta_start(&polite, sleep_for_ever, NULL,
-                            &(yunta_process_options){.start_method = method, .daemon = true, .out = out}) == 0;
+    bool good =
+        yunta_start(&late, finish_late, NULL, &(yunta_process_options){.start_method = method, .out = out}) == 0 &&
+        yunta_start(&polite, sleep_for_ever, NULL,
+                    &(yunta_process_options){.start_method = method, .daemon = true, .out = out}) == 0;
     for (int i = 0; i < 3 && good; i++) {
         atomic_store(word, 0);
         good = yunta_start(&stubborn, ignore_and_sleep, &word,

@@ -18,7 +18,8 @@ struct redirection {
 static struct redirection redirect(FILE *stream)
 {
     fflush(stream);
-    struct redirection r = {.kept = fcntl(fileno(stream), F_DUPFD_CLOEXEC, 10), .file = memfd_create("file", MFD_CLOEXEC),
+    struct redirection r = {.kept = fcntl(fileno(stream), F_DUPFD_CLOEXEC, 10),
+                            .file = memfd_create("file", MFD_CLOEXEC),
                             .stream = stream};
     ck_assert_int_ge(r.kept, 0);
     ck_assert_int_ge(r.file, 0);
@@ -153,8 +154,10 @@ START_TEST(streams_may_cross)
     dup2(err[1], 1);
     dup2(in[0], 2);
     int r = yunta_start(&child, copy_byte, NULL,
-                        &(yunta_process_options){.start_method = TEST_METHOD, .in = {YUNTA_DESCRIPTOR, 2},
-                                                 .out = {YUNTA_DESCRIPTOR, 0}, .err = {YUNTA_DESCRIPTOR, 1}});
+                        &(yunta_process_options){.start_method = TEST_METHOD,
+                                                 .in = {YUNTA_DESCRIPTOR, 2},
+                                                 .out = {YUNTA_DESCRIPTOR, 0},
+                                                 .err = {YUNTA_DESCRIPTOR, 1}});
     for (int i = 0; i < 3; i++) {
         dup2(kept[i], i);
         close(kept[i]);
@@ -205,8 +208,10 @@ START_TEST(a_team_made_without_streams_does_not_sit_in_their_places)
     }
     yunta_process *child;
     int r = yunta_start(&child, leads_to_null, NULL,
-                        &(yunta_process_options){.start_method = TEST_METHOD, .in = {.to = YUNTA_NULL},
-                                                 .out = {.to = YUNTA_NULL}, .err = {.to = YUNTA_NULL}});
+                        &(yunta_process_options){.start_method = TEST_METHOD,
+                                                 .in = {.to = YUNTA_NULL},
+                                                 .out = {.to = YUNTA_NULL},
+                                                 .err = {.to = YUNTA_NULL}});
     int status = r == 0 ? yunta_process_join(child, 20000) : r;
     if (r == 0)
         yunta_process_destroy(child);

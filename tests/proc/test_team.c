@@ -23,7 +23,8 @@ static void ended_well(pid_t pid)
 {
     int status;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x (line %d)", status, WEXITSTATUS(status) - 1);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x (line %d)", status,
+                  WEXITSTATUS(status) - 1);
 }
 
 static bool runs_one(yunta_start_method method)
@@ -288,7 +289,8 @@ START_TEST(pain_18_the_thread_that_started_a_process_may_end_before_it)
 }
 END_TEST
 
-/* The watch and the forkserver are nobody's children as far as the program can see, and nothing else comes with them. */
+/* The watch and the forkserver are nobody's children as far as the program can see, and nothing else comes with them.
+ */
 START_TEST(a_start_brings_the_watch_and_the_server_and_no_thread)
 {
     pid_t found[8], below[8];
