@@ -1,0 +1,158 @@
+/* A guest led step by step: one instruction at a time under ptrace, to be killed after any of them. */
+#ifndef YUNTA_TEST_QUEUE_STEP_H
+#define YUNTA_TEST_QUEUE_STEP_H
+
+#include "test_queue_guest.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+typedef struct walker {
+    guest guest;
+    long steps;
+    bool ended;
+    unsigned char *shadow; /* the arena as it was after the last step */
+    size_t shadow_size;
+    uint64_t places[512]; /* of the changes so far */
+    int place_count;
+} walker;
+
+/* Single steps are several times faster when tracer and tracee share a processor. */
+static inline void walker_pin(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)sched_getcpu(), &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+/* In the guest: from here on it is led. False where nobody may be traced. */
+static inline bool walker_begin(void)
+{
+    return ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 && kill(getpid(), SIGSTOP) == 0;
+}
+
+/* The guest has come to walker_begin, and goes on from there by steps. */
+static inline walker walker_take(guest g)
+{
+    walker w = {.guest = g};
+    int status;
+    ck_assert_int_eq(waitpid(g.pid, &status, 0), g.pid);
+    ck_assert_msg(WIFSTOPPED(status), "the guest ended before its first step: %x", status);
+    return w;
+}
+
+static inline bool walker_step(walker *w)
+{
+    int status;
+    if (w->ended)
+        return false;
+    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, w->guest.pid, 0, 0), 0);
+    ck_assert_int_eq(waitpid(w->guest.pid, &status, 0), w->guest.pid);
+    w->steps++;
+    w->ended = !WIFSTOPPED(status);
+    ck_assert_msg(w->ended || WSTOPSIG(status) == SIGTRAP, "the guest got signal %d", WSTOPSIG(status));
+    return !w->ended;
+}
+
+static inline void walker_to(walker *w, long steps)
+{
+    while (w->steps < steps && walker_step(w)) {
+    }
+}
+
+#if defined(__x86_64__)
+#define WALKER_PLACE rip
+#define WALKER_TRAP 0xccL
+#define WALKER_TRAP_MASK 0xffL
+#define WALKER_TRAP_LENGTH 1
+#else
+#define WALKER_PLACE pc
+#define WALKER_TRAP 0xd4200000L
+#define WALKER_TRAP_MASK 0xffffffffL
+#define WALKER_TRAP_LENGTH 0
+#endif
+
+/* Where it is in its program. */
+static inline uint64_t walker_place(const walker *w)
+{
+    struct user_regs_struct registers;
+    struct iovec v = {&registers, sizeof registers};
+    ck_assert_int_eq(ptrace(PTRACE_GETREGSET, w->guest.pid, (void *)NT_PRSTATUS, &v), 0);
+    return registers.WALKER_PLACE;
+}
+
+/* Lets it run to the beginning of a function (which stands at the same address in us). */
+static inline void walker_run_to(walker *w, void (*function)(void))
+{
+    struct user_regs_struct registers;
+    struct iovec v = {&registers, sizeof registers};
+    int status;
+    pid_t pid = w->guest.pid;
+    void *at = (void *)(uintptr_t)function;
+    errno = 0;
+    long text = ptrace(PTRACE_PEEKTEXT, pid, at, 0);
+    ck_assert_int_eq(errno, 0);
+    ck_assert_int_eq(ptrace(PTRACE_POKETEXT, pid, at, (text & ~WALKER_TRAP_MASK) | WALKER_TRAP), 0);
+    ck_assert_int_eq(ptrace(PTRACE_CONT, pid, 0, 0), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "it never came to the function: %x", status);
+    ck_assert_int_eq(ptrace(PTRACE_POKETEXT, pid, at, text), 0);
+    ck_assert_int_eq(ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &v), 0);
+    registers.WALKER_PLACE -= WALKER_TRAP_LENGTH;
+    ck_assert_int_eq(ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &v), 0);
+}
+
+static inline size_t walker_arena_size(void)
+{
+    struct stat s;
+    size_t end = (size_t)atomic_load(&guest_self()->arena->end);
+    ck_assert_int_eq(fstat(guest_self()->arena_fd, &s), 0);
+    return end < (size_t)s.st_size ? end : (size_t)s.st_size;
+}
+
+/* Steps on until the arena has changed: what lies between differs in private memory alone, which dies with the process.
+ * Of a loop (that clears memory, say) the first few rounds count. False: ended. */
+static inline bool walker_to_change(walker *w)
+{
+    enum { rounds = 3 };
+    for (;;) {
+        size_t size = walker_arena_size();
+        if (!w->shadow || size != w->shadow_size)
+            w->shadow = realloc(w->shadow, size);
+        w->shadow_size = size;
+        memcpy(w->shadow, guest_self()->arena, size);
+        while (walker_step(w) && walker_arena_size() == size && memcmp(w->shadow, guest_self()->arena, size) == 0) {
+        }
+        if (w->ended)
+            return false;
+        uint64_t place = walker_place(w);
+        int seen = 0;
+        for (int i = 0; i < w->place_count && i < (int)YN_COUNT(w->places); i++)
+            seen += w->places[i] == place;
+        if (seen >= rounds)
+            continue;
+        w->places[w->place_count++ % (int)YN_COUNT(w->places)] = place;
+        return true;
+    }
+}
+
+/* Kills it where it stands. */
+static inline void walker_kill(walker *w)
+{
+    if (w->ended)
+        guest_bury(atomic_load(w->guest.claim));
+    else
+        guest_kill(&w->guest);
+    free(w->shadow);
+    w->shadow = NULL;
+    w->ended = true;
+}
+
+#endif
