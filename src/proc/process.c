@@ -90,16 +90,19 @@ static int fill_record(yn_self *me, yunta_process *record, const yn_start *start
     return r;
 }
 
-/* Until the child has set itself up, or cannot. */
+/* Until the child has set itself up, or cannot. The watch does not know yet of one that is killed in its first instructions: so now
+ * and then we look ourselves. */
 static void await_standing(yn_self *me, yunta_process *record)
 {
+    enum { look_ms = 20 };
     for (;;) {
         uint32_t key = yn_event_key(&record->changed);
         yn_event_announce(&record->changed);
         if (yn_record_state(record) != YN_PROCESS_NEW ||
             !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who)))
             return;
-        yn_event_wait(me, &record->changed, key, YN_NEVER);
+        if (yn_event_wait(me, &record->changed, key, yn_deadline_in(look_ms)) == -ETIMEDOUT)
+            yn_children_wait(me, record, 0);
     }
 }
 
