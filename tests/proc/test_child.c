@@ -103,8 +103,8 @@ START_TEST(a_given_environment_outlives_the_record)
     start_with(TEST_METHOD, &child, leave_a_guest, &word, .environment = one);
     end_is(child, 0);
     for (size_t i = 0; i < 64; i++) { /* over what was freed */
-        blocks[i] = yunta_shared_alloc(1, 1, 16 << (i % 8));
-        memset(blocks[i], 'x', 16 << (i % 8));
+        blocks[i] = yunta_shared_alloc(1, 1, (size_t)16 << (i % 8));
+        memset(blocks[i], 'x', (size_t)16 << (i % 8));
     }
     atomic_store(word, 1);
     test_wait_until(atomic_load(word) > 1, 20000);
