@@ -90,8 +90,8 @@ static int fill_record(yn_self *me, yunta_process *record, const yn_start *start
     return r;
 }
 
-/* Until the child has set itself up, or cannot. The watch does not know yet of one that is killed in its first instructions: so now
- * and then we look ourselves. */
+/* Until the child has set itself up, or cannot. The watch does not know yet of one that is killed in its first
+ * instructions: so now and then we look ourselves. */
 static void await_standing(yn_self *me, yunta_process *record)
 {
     enum { look_ms = 20 };
