@@ -211,12 +211,16 @@ static int look_at_back(yn_turn *turn, yn_ring_shared *ring, uint64_t *position)
 {
     uint64_t tail = atomic_load(&ring->tail), lap = yn_ring_lap(ring, tail >> 1);
     yn_cell_shared *cell = yn_ring_cell(ring, tail >> 1);
+    uint64_t head = 0, word = atomic_load(&cell->word), free = unowned(lap, YN_CELL_FREE);
     *position = tail >> 1;
     if (tail & 1)
         return YN_RING_SHUT;
-    if (atomic_load(&cell->word) == unowned(lap, YN_CELL_FREE))
+    if (word != free) {
+        head = atomic_load(&ring->head); /* before the word */
+        word = atomic_load(&cell->word);
+    }
+    if (word == free)
         return YN_RING_DONE;
-    uint64_t head = atomic_load(&ring->head), word = atomic_load(&cell->word); /* the head first */
     bool reserved = (word & YN_CELL_STATE) == YN_CELL_RESERVED;
     bool here = word & YN_CELL_OWNED ? reserved && head + ring->stride > *position : word >> 4 >= lap;
     if (here) /* somebody has reserved it: the tail is behind */
