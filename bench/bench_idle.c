@@ -1,51 +1,26 @@
 /* Benchmark: what a pool of 4 costs while it has nothing to do: processor time of its processes, memory of a worker.
  * Must never look at the pool between the two readings of the clocks: an idle machine is meant.
  * Read next: lib/procs.h; README.md. */
+#include <stdbool.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/types.h>
 #include <yunta/yunta.h>
 
+#include "expect.h"
 #include "lib/aside.h"
 #include "lib/bench.h"
 #include "lib/meeting.h"
 #include "lib/procs.h"
+#include "lib/rounds.h"
 #include "lib/row.h"
-#include "peers/fork_pool.h"
 
 enum { WORKERS = BENCH_PARTIES, MANY = 64 };
 
-#define SETTLE_NS 100000000ll
 #define IDLE_NS 5000000000ll
 
 YUNTA_TASK(bench_meet, struct bench_seat, pid_t);
 
 static const yunta_map_options one_each = {.chunk = 1};
-
-/* The reference lives in its own shared memory. */
-static struct bench_meeting *aside_meeting;
-
-static double pss_of(const pid_t *pids)
-{
-    double sum = 0;
-    for (int i = 0; i < WORKERS; i++)
-        sum += bench_procs_pss_kib(pids[i]);
-    return sum / WORKERS;
-}
-
-static void idle_fork_pool(struct bench_figures *figures)
-{
-    struct fork_pool pool;
-    struct bench_seat seats[WORKERS];
-    pid_t pids[WORKERS];
-    bench_meeting_open(aside_meeting, seats);
-    fork_pool_start(&pool);
-    fork_pool_map(&pool, yunta_task_bench_meet.call, seats, sizeof *seats, pids, sizeof *pids, WORKERS);
-    bench_meeting_check(pids);
-    bench_pause(SETTLE_NS);
-    figures->value[0] = pss_of(pids);
-    fork_pool_stop(&pool);
-}
 
 static bool is_among(pid_t pid, const pid_t *pids, size_t count)
 {
@@ -88,13 +63,13 @@ static size_t idle_yunta(double *ms, double *pss_kib)
     struct bench_seat seats[WORKERS];
     pid_t workers[WORKERS], all[MANY];
     bench_meeting_open(meeting, seats);
-    bench_expect(yunta_pool_create(&pool, &(yunta_pool_options){.workers = WORKERS}), 0, "yunta_pool_create");
-    bench_expect(yunta_map_with(pool, bench_meet, seats, workers, WORKERS, &one_each), 0, "yunta_map");
+    expect(yunta_pool_create(&pool, &(yunta_pool_options){.workers = WORKERS}), 0, "yunta_pool_create");
+    expect(yunta_map_with(pool, bench_meet, seats, workers, WORKERS, &one_each), 0, "yunta_map");
     bench_meeting_check(workers);
-    bench_pause(SETTLE_NS);
+    bench_pause(BENCH_SETTLE_NS);
     size_t count = find_processes(meeting, workers, all);
     *ms = idle_ms(all, count);
-    *pss_kib = pss_of(workers);
+    *pss_kib = bench_procs_mean_pss_kib(workers, WORKERS);
     yunta_pool_destroy(pool);
     yunta_shared_free(meeting);
     return count;
@@ -102,12 +77,9 @@ static size_t idle_yunta(double *ms, double *pss_kib)
 
 int main(int argc, char **argv)
 {
-    bench_expect(yunta_init(argc, argv), 0, "yunta_init");
-    aside_meeting = mmap(NULL, sizeof *aside_meeting, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (aside_meeting == MAP_FAILED)
-        bench_wrong("no shared memory for the reference");
+    expect(yunta_init(argc, argv), 0, "yunta_init");
     struct bench_aside aside;
-    bench_aside_start(&aside);
+    bench_aside_start(&aside, "reference_plain");
 
     struct bench_row rows[] = {
         bench_limit("idle", "cpu_5s", "ms", 1),
@@ -118,7 +90,7 @@ int main(int argc, char **argv)
         double ms, pss_kib;
         processes = idle_yunta(&ms, &pss_kib);
         bench_row_add_own(&rows[0], ms);
-        bench_row_add(&rows[1], pss_kib, bench_aside_run(&aside, idle_fork_pool).value[0]);
+        bench_row_add(&rows[1], pss_kib, bench_aside_run(&aside, "idle fork pool").value[0]);
     }
     bench_aside_stop(&aside);
     bench_report(rows, BENCH_COUNT(rows));

@@ -5,65 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <yunta/yunta.h>
 
+#include "expect.h"
 #include "lib/aside.h"
 #include "lib/bench.h"
+#include "lib/rounds.h"
 #include "lib/row.h"
-
-enum { STARTS = 50, STATUS = 7 };
 
 #define LARGE ((size_t)2 << 30)
 
 static int nothing(void)
 {
-    return STATUS;
+    return BENCH_STATUS;
 }
 YUNTA_ENTRY_VOID(nothing);
 
-/* The median of STARTS starts, us. */
+/* The median of BENCH_STARTS starts, us. */
 static double start_and_join(const yunta_process_options *options)
 {
-    double each[STARTS];
-    for (int i = 0; i < STARTS; i++) {
+    double each[BENCH_STARTS];
+    for (int i = 0; i < BENCH_STARTS; i++) {
         int64_t begin = bench_now();
         yunta_process *process;
-        bench_expect(yunta_start(&process, nothing, NULL, options), 0, "yunta_start");
+        expect(yunta_start(&process, nothing, NULL, options), 0, "yunta_start");
         int status = yunta_process_join(process, YUNTA_FOREVER);
         yunta_process_destroy(process);
         each[i] = (double)(bench_now() - begin) / 1e3;
-        bench_expect(status, STATUS, "yunta_process_join");
+        expect(status, BENCH_STATUS, "yunta_process_join");
     }
-    return bench_median(each, STARTS);
-}
-
-/* The same in plain C. */
-static void fork_and_wait(struct bench_figures *figures)
-{
-    double each[STARTS];
-    for (int i = 0; i < STARTS; i++) {
-        int status;
-        int64_t begin = bench_now();
-        pid_t pid = fork();
-        if (pid == 0)
-            _exit(STATUS);
-        pid_t ended = waitpid(pid, &status, 0);
-        each[i] = (double)(bench_now() - begin) / 1e3;
-        if (pid < 0 || ended != pid || !WIFEXITED(status) || WEXITSTATUS(status) != STATUS)
-            bench_wrong("fork + waitpid gave status %d", status);
-    }
-    figures->value[0] = bench_median(each, STARTS);
+    return bench_median(each, BENCH_STARTS);
 }
 
 static void compare(struct bench_row *row, struct bench_aside *aside, const yunta_process_options *options)
 {
     start_and_join(options); /* the first starts the watch, and the forkserver */
-    bench_aside_run(aside, fork_and_wait);
+    bench_aside_run(aside, "fork+waitpid");
     for (size_t i = bench_rounds(15); i > 0; i--) {
         double own = start_and_join(options);
-        bench_row_add(row, own, bench_aside_run(aside, fork_and_wait).value[0]);
+        bench_row_add(row, own, bench_aside_run(aside, "fork+waitpid").value[0]);
     }
 }
 
@@ -106,9 +86,9 @@ static void compare_large(struct bench_row *row, struct bench_aside *aside)
 
 int main(int argc, char **argv)
 {
-    bench_expect(yunta_init(argc, argv), 0, "yunta_init");
+    expect(yunta_init(argc, argv), 0, "yunta_init");
     struct bench_aside aside;
-    bench_aside_start(&aside);
+    bench_aside_start(&aside, "reference_plain");
 
     struct bench_row rows[] = {
         bench_cost("start", "fork", "us", "fork+waitpid", 1.3),

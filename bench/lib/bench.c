@@ -1,5 +1,5 @@
 /* The benchmarks' clock, medians and emergency exit.
- * Must never measure anything itself, nor run the library: it serves the peers as well (yunta_strerror apart).
+ * Must never use the library: it serves the references as well.
  * Read next: row.c, where figures become a table. */
 #include "bench.h"
 
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#include <yunta/error.h>
 
 int64_t bench_now(void)
 {
@@ -35,12 +34,6 @@ void bench_wrong(const char *format, ...)
     fputc('\n', stderr);
     va_end(arguments);
     _exit(1); /* no exit handlers: they might wait for what has just gone wrong */
-}
-
-void bench_expect(int code, int expected, const char *what)
-{
-    if (code != expected)
-        bench_wrong("%s gave %d (%s), not %d", what, code, yunta_strerror(code), expected);
 }
 
 void *bench_alloc(size_t size)

@@ -16,9 +16,6 @@ void bench_pause(int64_t ns);
 /* A result is wrong, or the measurement cannot go on: says so on stderr and ends the program with status 1. */
 _Noreturn void bench_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Ends with bench_wrong, naming the code, unless `code` is `expected`. */
-void bench_expect(int code, int expected, const char *what);
-
 /* malloc that does not fail; freed by free. */
 void *bench_alloc(size_t size);
 

@@ -93,7 +93,7 @@ int64_t bench_procs_cpu_ns(pid_t pid)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-double bench_procs_pss_kib(pid_t pid)
+static double pss_kib(pid_t pid)
 {
     char path[64], line[256];
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
@@ -107,4 +107,12 @@ double bench_procs_pss_kib(pid_t pid)
     if (kib < 0)
         bench_wrong("%s cannot be read", path);
     return kib;
+}
+
+double bench_procs_mean_pss_kib(const pid_t *pids, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += pss_kib(pids[i]);
+    return sum / (double)count;
 }

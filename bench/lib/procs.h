@@ -13,7 +13,7 @@ size_t bench_procs_sharing(const void *memory, pid_t *pids, size_t capacity);
 /* Processor time taken so far by all threads of it, ns: the counter behind getrusage, read from outside. */
 int64_t bench_procs_cpu_ns(pid_t pid);
 
-/* Its proportional share of memory (PSS), KiB. */
-double bench_procs_pss_kib(pid_t pid);
+/* The mean of their proportional shares of memory (PSS), KiB. */
+double bench_procs_mean_pss_kib(const pid_t *pids, size_t count);
 
 #endif

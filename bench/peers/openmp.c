@@ -3,13 +3,7 @@
  * Read next: ../bench_pool.c and ../bench_primes.c. */
 #include "openmp.h"
 
-#ifdef _OPENMP
 #include <omp.h>
-
-bool openmp_is_there(void)
-{
-    return true;
-}
 
 size_t openmp_map(int (*call)(const void *, void *), const int64_t *in, int64_t *out, size_t count, int chunk)
 {
@@ -25,19 +19,3 @@ void openmp_rest(void)
 {
     omp_pause_resource_all(omp_pause_hard);
 }
-#else
-bool openmp_is_there(void)
-{
-    return false;
-}
-
-size_t openmp_map(int (*call)(const void *, void *), const int64_t *in, int64_t *out, size_t count, int chunk)
-{
-    (void)call, (void)in, (void)out, (void)chunk;
-    return count;
-}
-
-void openmp_rest(void)
-{
-}
-#endif

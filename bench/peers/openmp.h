@@ -3,19 +3,8 @@
 #ifndef BENCH_PEERS_OPENMP_H
 #define BENCH_PEERS_OPENMP_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Each compiler brings its own. */
-#ifdef __clang__
-#define OPENMP_NAME "libomp"
-#else
-#define OPENMP_NAME "libgomp"
-#endif
-
-/* Whether this build has it; the others must not be called if not. */
-bool openmp_is_there(void);
 
 /* out[i] of call(in + i), `chunk` at a time. Gives how many tasks failed. */
 size_t openmp_map(int (*call)(const void *, void *), const int64_t *in, int64_t *out, size_t count, int chunk);
