@@ -32,8 +32,8 @@ typedef struct yn_worker_shared {
 } YN_ALIGNED(64) yn_worker_shared;
 
 typedef struct yn_pool_shared {
-    _Atomic uint32_t references; /* the pool, its futures */
-    _Atomic uint32_t state;
+    _Atomic uint32_t references; /* the pool, its futures: changed at each submit, so on a line of its own */
+    YN_ALIGNED(64) _Atomic uint32_t state;
     uint32_t workers;
     bool threads;
     uint64_t spin_ns;
