@@ -173,8 +173,9 @@ START_TEST(maps_while_foremen_are_killed)
     begin_killing(&k, pool, wanted_kills(), false);
     while (atomic_load(&k.hits) < k.wanted)
         failed += map_once(pool);
-    ck_assert_uint_le(failed, (size_t)end_killing(&k) * workers);
-    ck_assert_uint_eq(map_once(pool), 0);
+    size_t hits = (size_t)end_killing(&k);
+    failed += map_once(pool); /* the last kill may take effect only now */
+    ck_assert_uint_le(failed, hits * workers);
     yunta_pool_destroy(pool);
 }
 END_TEST
