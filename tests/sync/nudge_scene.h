@@ -1,0 +1,118 @@
+/* The worst moment for a death: a sleeper has looked at the owner, who lives; the owner dies, is declared dead, every
+ * sleeper is nudged; only now does the sleeper fall asleep.
+ *
+ * This file brings its own copy of sync/wait.c, whose sleep waits at exactly that point until the watch is through with
+ * the death: whoever then sleeps until his time is over is lost, however fast or slow the machine is. With
+ * NUDGE_WAKE_ONLY defined before it, nudging wakes sleepers without changing the word that they sleep on. The watch is
+ * a copy of this program, so it nudges by the same code. */
+#ifndef YUNTA_NUDGE_SCENE_H
+#define YUNTA_NUDGE_SCENE_H
+
+#include "../proc/helpers.h"
+
+#include "os/futex.h"
+#include "proc/record.h"
+#include "sync/wait.h"
+
+#include <sched.h>
+
+static int fall_asleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
+#define yn_futex_wait(word, expected, ns) fall_asleep((word), (expected), (ns))
+
+#ifdef NUDGE_WAKE_ONLY /* nudge() has the one compare-and-swap of that file */
+#undef atomic_compare_exchange_strong
+#define atomic_compare_exchange_strong(word, expected, changed) ((void)(expected), (void)(changed))
+#include "sync/wait.c"
+#undef atomic_compare_exchange_strong
+#define atomic_compare_exchange_strong(word, expected, changed)                                                        \
+    atomic_compare_exchange_strong_explicit((word), (expected), (changed), memory_order_seq_cst, memory_order_seq_cst)
+#else
+#include "sync/wait.c"
+#endif
+#undef yn_futex_wait
+
+static yunta_process *doomed; /* who is to die at the worst moment; NULL: sleep as ever */
+static int moments, lost;     /* how often that was, and how often nothing ended the sleep that followed */
+
+/* Its slot is free again: declaring, nudging and clearing away are over. */
+static bool is_cleared_away(yn_claim who)
+{
+    int error;
+    yn_slot_shared *slot = yn_slot_at(&yn_self_get(&error)->arena->slots, yn_claim_slot(who));
+    uint64_t word = atomic_load(&slot->word);
+    return word >> 24 != who >> 24 || yn_slot_state_of(word) == YN_SLOT_FREE;
+}
+
+static int fall_asleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
+{
+    yunta_process *victim = doomed;
+    if (!victim)
+        return yn_futex_wait(word, expected, ns);
+    doomed = NULL;
+    moments++;
+    kill(atomic_load(&victim->pid), SIGKILL);
+    while (!is_cleared_away(atomic_load(&victim->who)))
+        sched_yield();
+    int r = yn_futex_wait(word, expected, ns);
+    lost += r == -ETIMEDOUT;
+    return r;
+}
+
+/* Something that one process has and another one waits for. */
+struct thing {
+    yunta_lock *lock; /* one of the two */
+    yunta_semaphore *semaphore;
+    shared_word *taken;
+};
+
+static int take(const struct thing *thing, int milliseconds)
+{
+    return thing->lock ? yunta_lock_acquire(thing->lock, milliseconds)
+                       : yunta_semaphore_acquire(thing->semaphore, milliseconds);
+}
+
+static int own(const struct thing *thing)
+{
+    expect(take(thing, 20000) == 0);
+    atomic_store(thing->taken, 1);
+    return sleep_for_ever();
+}
+YUNTA_ENTRY(own, struct thing);
+
+static void owner_dies_at_the_worst_moment(const struct thing *thing)
+{
+    yunta_process *owner;
+    atomic_store(thing->taken, 0);
+    start_by(YUNTA_FORK, &owner, own, thing);
+    while (atomic_load(thing->taken) == 0)
+        sched_yield();
+    int before = moments;
+    doomed = owner;
+    ck_assert_int_eq(take(thing, YUNTA_FOREVER), -EOWNERDEAD);
+    ck_assert_int_eq(moments, before + 1); /* it did fall asleep in between */
+    if (thing->lock) {
+        ck_assert_int_eq(yunta_lock_mark_consistent(thing->lock), 0);
+        ck_assert_int_eq(yunta_lock_release(thing->lock), 0);
+    } else {
+        ck_assert_int_eq(yunta_semaphore_release(thing->semaphore), 0);
+    }
+    yunta_process_destroy(owner);
+}
+
+/* In how many rounds the sleeper was left asleep. */
+static int play(bool lock, int rounds)
+{
+    struct thing thing = {.taken = new_word()};
+    if (lock)
+        ck_assert_int_eq(yunta_lock_create(&thing.lock), 0);
+    else
+        ck_assert_int_eq(yunta_semaphore_create(&thing.semaphore, NULL), 0);
+    for (int i = 0; i < rounds; i++)
+        owner_dies_at_the_worst_moment(&thing);
+    yunta_lock_destroy(thing.lock);
+    yunta_semaphore_destroy(thing.semaphore);
+    yunta_shared_free(thing.taken);
+    return lost;
+}
+
+#endif
