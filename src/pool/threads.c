@@ -18,7 +18,7 @@ static void *thread_main(void *p)
     int error;
     yn_self *me = yn_self_get(&error); /* the process has its slot: this cannot fail */
     yn_worker_shared *seat = &shared->worker[a.number];
-    atomic_store(&seat->pid, atomic_load(&me->slot->pid));
+    atomic_store(&seat->pid, yn_slot_pid(me->slot, me->claim));
     if (shared->worker_start)
         shared->worker_start(shared->hook_argument);
     atomic_store(&seat->state, YN_WORKER_READY);

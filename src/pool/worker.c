@@ -46,7 +46,7 @@ static task_call call_of(worker *w, const yn_job_shared *job)
 static YN_NOINLINE void fail(worker *w, yn_job_shared *job, uint64_t index, int code, int value)
 {
     yunta_failure why = {
-        .code = code, .value = value, .exit_status = -1, .pid = atomic_load(&w->me->slot->pid), .index = index};
+        .code = code, .value = value, .exit_status = -1, .pid = yn_slot_pid(w->me->slot, w->me->claim), .index = index};
     memcpy(why.name, job->name, sizeof why.name);
     char *said = yn_fail_text();
     strncpy(why.text, said[0] ? said : yunta_strerror(code == YUNTA_EFAILED ? value : code), sizeof why.text - 1);

@@ -175,9 +175,10 @@ void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
     if (r != 0)
         give_up(record, r); /* not alive as far as anybody knows: its starter buries it */
     yn_self *me = yn_self_become(who);
+    if (!me)
+        _exit(127); /* the slot was taken back, and has another tenant already */
     atomic_store(&record->pid, getpid());
     atomic_store(&record->began_ns, yn_boot_ns());
-    atomic_store(&me->slot->record, record);
     if (!yn_slot_go_live(&me->arena->slots, who))
         _exit(127); /* its starter died meanwhile, and the slot was taken back */
     yn_claim parent = atomic_load(&me->slot->parent);

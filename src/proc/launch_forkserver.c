@@ -32,9 +32,10 @@ static int start_server(yn_self *me)
     int r = yn_record_create(me, &record, "yunta-forkserver");
     if (r != 0)
         return r;
-    yn_claim who = yn_slot_take(me->arena, me->arena_fd, 0, &r);
+    yn_claim who = yn_slot_take(me->arena, me->arena_fd, me->claim, &r); /* ours until the watch has it */
     if (r == 0) {
         atomic_store(&record->who, who);
+        atomic_store(&yn_slot_at(&me->arena->slots, yn_claim_slot(who))->record, record);
         record->internal = true;
         record->function = yn_image_describe(me, (void (*)(void))yn_server_main, &r);
     }

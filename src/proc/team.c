@@ -3,9 +3,9 @@
  * Next: proc/watch.c, what the watch does. */
 #include "proc/team.h"
 #include "os/fdpass.h"
+#include "os/filelock.h"
 #include "os/futex.h"
 #include "os/life.h"
-#include "os/rawsys.h"
 #include "proc/watch.h"
 #include "sync/wait.h"
 
@@ -59,7 +59,7 @@ bool yn_team_bury(yn_self *me, yn_claim claim)
         return false;
     atomic_fetch_add(&me->arena->deaths, 1);
     yn_wait_nudge_all(table);
-    yn_slot_clear(table, claim);
+    yn_slot_free(table, claim);
     return true;
 }
 
@@ -109,27 +109,51 @@ static int watch_lives(yn_arena_shared *arena)
     return !yn_life_has_ended(fd, 0);
 }
 
-/* By the one who holds watch_starter. */
-static int start_watch(yn_self *me)
+/* The watch stores the same of itself: whichever of the two is killed, there is one who says it. */
+void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint32_t generation)
 {
-    yn_arena_shared *arena = me->arena;
+    atomic_store(&arena->watch_pid, (int32_t)pid);
+    atomic_store(&arena->watch_began_ns, began);
+    atomic_store(&arena->watch_generation, generation);
+}
+
+/* By the one who holds the starter's lock, all signals blocked. */
+static int start_watch(yn_arena_shared *arena, uint32_t generation)
+{
     reap_watch();
     /* Valgrind's own memory looks like ours; what it preloads gives it away. */
     const char *preload = getenv("LD_PRELOAD");
     bool shed_memory = !preload || !strstr(preload, "vgpreload");
+    uint64_t began = yn_boot_ns();
+    /* One that lives, unknown because who started it died over it, or because it was about to die then, and did not. */
+    pid_t pid = yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH);
+    if (pid == 0) {
+        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, shed_memory);
+        if (pid < 0)
+            return YUNTA_ENOWATCH;
+        atomic_store(&own_watch, pid);
+    }
+    yn_team_note_watch(arena, pid, began, generation);
+    return 0;
+}
+
+/* The next watch after generation `last`. 0; -EBUSY: another thread, or process, is at it; YUNTA_ENOWATCH. The lock is
+ * the kernel's: a claim would say nothing, since there is no watch that could declare its holder dead. */
+static int next_watch(yn_arena_shared *arena, uint32_t last)
+{
+    int r = -EBUSY;
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);
-    uint64_t began = yn_boot_ns();
-    long pid = yn_watch_clone(arena, &yn_team, shed_memory);
+    if (atomic_exchange(&yn_private_page->starts_watch, 1) == 0) {
+        if (yn_file_try_lock(yn_team.arena, YN_ARENA_LOCK_STARTER)) {
+            r = atomic_load(&arena->watch_generation) == last ? start_watch(arena, last + 1) : 0;
+            yn_file_unlock(yn_team.arena, YN_ARENA_LOCK_STARTER);
+        }
+        atomic_store(&yn_private_page->starts_watch, 0);
+    }
     sigprocmask(SIG_SETMASK, &before, NULL);
-    if (pid < 0)
-        return YUNTA_ENOWATCH;
-    atomic_store(&own_watch, (pid_t)pid);
-    atomic_store(&arena->watch_pid, (int32_t)pid);
-    atomic_store(&arena->watch_began_ns, began);
-    atomic_fetch_add(&arena->watch_generation, 1);
-    return 0;
+    return r;
 }
 
 bool yn_team_elect(yn_self *me, _Atomic uint64_t *word)
@@ -150,18 +174,14 @@ int yn_team_ensure_watch(yn_self *me)
         int lives = watch_lives(arena);
         if (lives != 0)
             return lives < 0 ? lives : 0;
-        if (!yn_team_elect(me, &arena->watch_starter)) {
+        int r = next_watch(arena, generation);
+        if (r == -EBUSY) {
             yn_wait_on(me, &arena->watch_generation, generation, yn_deadline_in(100));
             continue;
         }
-        bool first = generation == 0;
-        int r = generation == atomic_load(&arena->watch_generation) ? start_watch(me) : 0;
-        atomic_store(&arena->watch_starter, 0);
         yn_futex_wake(&arena->watch_generation, YN_WAKE_ALL);
-        if (r != 0)
-            return r;
-        int kept;
-        return first ? yn_team_announce(me->claim, &kept) : 0;
+        int kept; /* with the first watch, we have not been announced yet */
+        return r == 0 && generation == 0 ? yn_team_announce(me->claim, &kept) : r;
     }
 }
 

@@ -7,6 +7,9 @@
 /* There is a watch, or one is started now. 0 or YUNTA_ENOWATCH. Cheap when it lives. */
 int yn_team_ensure_watch(yn_self *me);
 
+/* Notes in the arena that the process `pid`, which was there after boot time `began`, is the watch. */
+void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint32_t generation);
+
 /* Sends the calling process's life descriptor to the watch for `claim`. Async-signal-safe; gives in *kept what has to
  * stay open (or -1). 0 or -errno. */
 int yn_team_announce(yn_claim claim, int *kept);

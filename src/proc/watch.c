@@ -3,9 +3,11 @@
  * that may have threads. Never repairs what the dead held: it declares, counts, nudges; whoever meets the rest repairs
  * it. Next: proc/watch_shed.c, sync/wait.c. */
 #include "proc/watch.h"
+#include "os/filelock.h"
 #include "os/life.h"
 #include "os/rawsys.h"
 #include "proc/exec.h"
+#include "proc/team.h"
 #include "sync/wait.h"
 
 #include <fcntl.h>
@@ -40,10 +42,16 @@ static yn_slot_shared *slot_of(watch *w, yn_claim claim)
     return yn_slot_at(&w->arena->slots, yn_claim_slot(claim));
 }
 
-static void kill_slot(yn_slot_shared *slot)
+/* Our descriptor for it, or -1. Tagged: the end of one that came too late for its slot is not the next tenant's. */
+static int descriptor_of(watch *w, yn_claim claim)
 {
-    int fd = atomic_load(&slot->watch_fd) - 1;
-    pid_t pid = atomic_load(&slot->pid);
+    return (int)yn_slot_untag(atomic_load(&slot_of(w, claim)->watch_fd), claim) - 1;
+}
+
+static void kill_member(watch *w, yn_claim claim)
+{
+    int fd = descriptor_of(w, claim);
+    pid_t pid = yn_slot_pid(slot_of(w, claim), claim);
     if (fd < 0)
         return;
     /* Where the descriptor is a pipe: the process lives as long as it is not hung up, so its pid is its own. */
@@ -58,7 +66,7 @@ static void kill_slot(yn_slot_shared *slot)
 static void watch_over(watch *w, yn_claim claim, int fd)
 {
     yn_slot_shared *slot = slot_of(w, claim);
-    int old = atomic_exchange(&slot->watch_fd, fd + 1) - 1;
+    int old = (int)(uint32_t)atomic_exchange(&slot->watch_fd, yn_slot_tag(claim, (uint32_t)fd + 1)) - 1;
     if (old >= 0)
         yn_raw1(SYS_close, old);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
@@ -74,11 +82,11 @@ static void born(watch *w, const yn_news *news, int fd)
         yn_raw1(SYS_close, fd);
         return;
     }
-    atomic_store(&slot->pid, news->pid);
+    yn_slot_set_pid(slot, news->claim, news->pid);
     watch_over(w, news->claim, fd);
     yn_claim parent = atomic_load(&slot->parent);
     if (parent != 0 && !yn_claim_is_alive(&w->arena->slots, parent))
-        kill_slot(slot);
+        kill_member(w, news->claim);
 }
 
 /* The forkserver becomes a child of the watch, so that no wait of the program sees it; and dies with it. */
@@ -100,7 +108,8 @@ static void exec_server(watch *w, const yn_news *news)
     }
     int fd = pid > 0 ? (int)yn_raw2(SYS_pidfd_open, pid, 0) : -1;
     if (fd >= 0) {
-        atomic_store(&slot_of(w, news->claim)->pid, (int32_t)pid);
+        atomic_store(&slot_of(w, news->claim)->parent, 0); /* who asked for it may die: it is everybody's */
+        yn_slot_set_pid(slot_of(w, news->claim), news->claim, (int32_t)pid);
         watch_over(w, news->claim, fd);
     } else if (pid < 0) {
         bury(w, &news->claim, 1);
@@ -143,16 +152,16 @@ static void end_children_of(watch *w, yn_claim parent)
     for (uint32_t i = 0; i < used; i++) {
         yn_slot_shared *slot = yn_slot_at(table, i);
         uint64_t word = atomic_load(&slot->word);
-        if (atomic_load(&slot->parent) != parent || yn_slot_state_of(word) == YN_SLOT_FREE)
+        yn_slot_state state = yn_slot_state_of(word);
+        if (atomic_load(&slot->parent) != parent || state == YN_SLOT_FREE || state == YN_SLOT_TAKEN)
             continue;
-        if (atomic_load(&slot->watch_fd) > 0) {
-            kill_slot(slot);
-        } else if (yn_slot_state_of(word) == YN_SLOT_STARTING) {
-            yn_claim claim = yn_claim_make(i, word >> 24);
-            if (yn_slot_declare_dead(table, claim))
-                yn_slot_clear(table, claim);
-        }
+        yn_claim claim = yn_claim_make(i, word >> 24);
+        if (descriptor_of(w, claim) >= 0)
+            kill_member(w, claim);
+        else if (state == YN_SLOT_STARTING && yn_slot_declare_dead(table, claim))
+            yn_slot_free(table, claim);
     }
+    yn_slot_free_taken(table, parent);
 }
 
 /* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process
@@ -162,11 +171,11 @@ static void bury(watch *w, const yn_claim *dead, int count)
     yn_slot_table_shared *table = &w->arena->slots;
     uint64_t deaths = 0;
     for (int i = 0; i < count; i++) {
-        /* Its descriptor first, as long as it is surely its own: its starter may have taken the slot back already, and
-         * we may hear of the next tenant below. */
-        int fd = atomic_exchange(&slot_of(w, dead[i])->watch_fd, 0) - 1;
-        if (fd >= 0)
+        int fd = descriptor_of(w, dead[i]);
+        if (fd >= 0) {
+            atomic_store(&slot_of(w, dead[i])->watch_fd, 0);
             yn_raw1(SYS_close, fd);
+        }
         deaths += yn_slot_declare_dead(table, dead[i]);
     }
     /* Whoever declared the others may have died before it counted them. */
@@ -177,7 +186,7 @@ static void bury(watch *w, const yn_claim *dead, int count)
     }
     for (int i = 0; i < count; i++) {
         end_children_of(w, dead[i]);
-        yn_slot_clear(table, dead[i]);
+        yn_slot_free(table, dead[i]);
     }
     while (yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
     }
@@ -212,7 +221,7 @@ static uint64_t began_ns(pid_t pid)
 /* A member that the last watch may have had, by its pid; the slot is as `word` says. */
 static void find_member(watch *w, yn_slot_shared *slot, yn_claim claim, yn_slot_state state)
 {
-    pid_t pid = atomic_load(&slot->pid);
+    pid_t pid = yn_slot_pid(slot, claim);
     int fd = pid > 0 ? (int)yn_raw2(SYS_pidfd_open, pid, 0) : -ENOSYS;
     if (fd >= 0 && state == YN_SLOT_LIVE && began_ns(pid) > atomic_load(&slot->joined_ns) + YN_LIFE_TICK_NS) {
         yn_raw1(SYS_close, fd); /* the pid belongs to somebody else by now */
@@ -234,13 +243,13 @@ static void find_members(watch *w)
         atomic_store(&yn_slot_at(table, i)->watch_fd, 0); /* the last watch's */
     for (uint32_t i = 0; i < used; i++) {
         yn_slot_shared *slot = yn_slot_at(table, i);
-        if (atomic_load(&slot->watch_fd) > 0)
-            continue; /* heard of while we buried another */
         uint64_t word = atomic_load(&slot->word);
         yn_claim claim = yn_claim_make(i, word >> 24);
+        if (descriptor_of(w, claim) >= 0)
+            continue;                               /* heard of while we buried another */
         if (yn_slot_state_of(word) == YN_SLOT_DEAD) /* the last watch died over it */
             bury(w, &claim, 1);
-        else if (yn_slot_state_of(word) != YN_SLOT_FREE)
+        else if (yn_claim_is_alive(table, claim))
             find_member(w, slot, claim, yn_slot_state_of(word));
     }
 }
@@ -263,7 +272,7 @@ static bool is_over(watch *w)
             return false;
     }
     if (server != 0 && yn_claim_is_alive(&w->arena->slots, server))
-        kill_slot(slot_of(w, server));
+        kill_member(w, server);
     return true;
 }
 
@@ -278,10 +287,14 @@ static void raise_limit(watch *w)
     atomic_store(&w->arena->watch_capacity, limit.rlim_cur > 16 ? limit.rlim_cur - 16 : 0);
 }
 
-__attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_fds *fds, bool shed_memory)
+__attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation,
+                                          bool shed_memory)
 {
     watch w = {.arena = arena, .fds = *fds};
     yn_watch_shed(fds, shed_memory);
+    if (!yn_file_try_lock(fds->arena, YN_ARENA_LOCK_WATCH)) /* after the last close: that may let go of it */
+        yn_raw1(SYS_exit_group, 0);                         /* there is one already */
+    yn_team_note_watch(arena, (pid_t)yn_raw0(SYS_getpid), yn_boot_ns(), generation);
     yn_raw2(
         SYS_setpgid, 0,
         0); /* out of the group that Ctrl-C and `timeout` signal; the session stays, for the forkserver's children */
@@ -306,10 +319,10 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
         yn_raw1(SYS_exit_group, 0);
 }
 
-long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, bool shed_memory)
+long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation, bool shed_memory)
 {
     long pid = yn_raw5(SYS_clone, 0, 0, 0, 0, 0); /* no exit signal: invisible to wait */
     if (pid == 0)
-        run(arena, fds, shed_memory);
+        run(arena, fds, generation, shed_memory);
     return pid;
 }

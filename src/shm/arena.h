@@ -13,6 +13,9 @@
 #define YN_ARENA_LEAST ((uint64_t)16 << 20)
 #define YN_ARENA_MOST ((uint64_t)320 << 30)
 
+/* Bytes of the file that are locked, for what has to be right while there is no watch to tell who is dead. */
+enum { YN_ARENA_LOCK_STARTER = 0 /* by who starts a watch */, YN_ARENA_LOCK_WATCH = 1 /* by the watch, for life */ };
+
 struct yn_heap_shared;
 
 /* Stands at the start of the arena. */
@@ -28,9 +31,8 @@ typedef struct yn_arena_shared {
      * over. */
     YN_ALIGNED(64) _Atomic uint64_t deaths;
 
-    /* The watch: written by whoever starts it (proc/team.c), under the claim in watch_starter. */
-    YN_ALIGNED(64) _Atomic uint64_t watch_starter; /* claim of the process that is starting one, or 0 */
-    _Atomic uint32_t watch_generation;             /* how many there have been; also a futex */
+    /* The watch: written by itself and by who starts it, the same (proc/team.c). */
+    YN_ALIGNED(64) _Atomic uint32_t watch_generation; /* how many there have been; also a futex */
     _Atomic int32_t watch_pid;
     _Atomic uint64_t watch_began_ns; /* boot time */
     _Atomic uint64_t watch_capacity; /* processes it has descriptors for */

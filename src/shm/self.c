@@ -168,7 +168,8 @@ static yn_self *fill_self(yn_claim claim)
 yn_self *yn_self_become(yn_claim claim)
 {
     yn_self *me = fill_self(claim);
-    atomic_store(&me->slot->pid, getpid());
+    if (!yn_slot_set_pid(me->slot, claim, getpid()))
+        return NULL;
     atomic_store(&me->slot->joined_ns, yn_boot_ns());
     atomic_store(&yn_private_page->claim, claim);
     return me;
@@ -195,11 +196,11 @@ static int join_team(void)
     if (!claim)
         return r;
     yn_self *me = yn_self_become(claim);
-    r = yn_self_up.announce ? yn_self_up.announce(me) : 0;
+    r = !me ? -EAGAIN : yn_self_up.announce ? yn_self_up.announce(me) : 0;
     if (r != 0) {
         atomic_store(&yn_private_page->claim, 0);
-        yn_slot_declare_dead(&me->arena->slots, claim);
-        yn_slot_clear(&me->arena->slots, claim);
+        yn_slot_declare_dead(&atomic_load(&team_arena)->slots, claim);
+        yn_slot_free(&atomic_load(&team_arena)->slots, claim);
         return r;
     }
     yn_slot_go_live(&me->arena->slots, claim);

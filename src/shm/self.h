@@ -27,6 +27,7 @@ typedef struct yn_private {
     void *_Atomic record;              /* its own yunta_process, once asked for */
     _Atomic uint32_t watch_generation; /* the watch that watch_seen belongs to */
     _Atomic int32_t watch_seen;        /* descriptor by which this process sees the watch live, + 1 */
+    _Atomic uint32_t starts_watch;     /* one of our threads is at it */
     _Atomic uint32_t in_task;          /* pool/worker.c */
 } yn_private;
 
@@ -62,7 +63,8 @@ static inline yn_self *yn_self_get(int *error)
     return yn_self_attach(error);
 }
 
-/* This process begins as `claim`, a slot taken for it: called in a fresh child. */
+/* This process begins as `claim`, a slot taken for it: called in a fresh child. NULL if it comes too late: the slot was
+ * taken back, and has another tenant. */
 yn_self *yn_self_become(yn_claim claim);
 
 /* Maps the arena handed over by descriptors: called in a process that was exec'ed. */

@@ -45,22 +45,40 @@ static void lower_to(_Atomic uint32_t *word, uint32_t value)
     }
 }
 
+/* What the last tenant left, before anybody knows of the new one. */
+static void clear(yn_slot_shared *slot, yn_claim claim, yn_claim parent)
+{
+    for (yn_seat_shared *seat = &slot->seat; seat;
+         seat = atomic_load(seat == &slot->seat ? &slot->seats : &seat->next)) {
+        atomic_store(&seat->word, NULL);
+        atomic_store(&seat->turn, 0);
+        atomic_store(&seat->taken, 0);
+    }
+    atomic_store(&slot->record, NULL);
+    atomic_store(&slot->pid, yn_slot_tag(claim, 0));
+    atomic_store(&slot->parent, parent);
+}
+
 static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t to, yn_claim parent)
 {
+    uint64_t taker = parent ? yn_claim_slot(parent) : YN_SLOT_MOST;
     for (uint32_t i = from; i < to; i++) {
         yn_slot_shared *slot = yn_slot_at(table, i);
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
         if (yn_slot_state_of(word) != YN_SLOT_FREE)
             continue;
-        uint64_t taken = ((word >> 24) + 1) << 24 | YN_SLOT_STARTING;
+        uint64_t epoch = ((word >> 24) + 1) << 24, taken = epoch | taker << 4 | YN_SLOT_TAKEN;
+        yn_claim claim = yn_claim_make(i, epoch >> 24);
         /* The bound goes up first, so that whoever walks the table up to it meets this slot. */
         raise_to(&table->used, i + 1);
         if (!atomic_compare_exchange_strong(&slot->word, &word, taken))
             continue;
-        atomic_store(&slot->parent, parent);
         atomic_fetch_add_explicit(&table->alive, 1, memory_order_relaxed);
+        clear(slot, claim, parent);
+        if (!atomic_compare_exchange_strong(&slot->word, &taken, epoch | YN_SLOT_STARTING))
+            continue; /* we are held for dead */
         atomic_store_explicit(&table->lowest, i + 1, memory_order_relaxed);
-        return yn_claim_make(i, taken >> 24);
+        return claim;
     }
     return 0;
 }
@@ -99,24 +117,36 @@ bool yn_slot_declare_dead(yn_slot_table_shared *table, yn_claim claim)
     return false;
 }
 
-void yn_slot_clear(yn_slot_table_shared *table, yn_claim claim)
+static void leave(yn_slot_table_shared *table, uint32_t number, uint64_t word)
 {
-    uint32_t number = yn_claim_slot(claim);
-    yn_slot_shared *slot = yn_slot_at(table, number);
-    uint64_t dead = (claim >> 24 << 24) | YN_SLOT_DEAD;
-    if (atomic_load(&slot->word) != dead)
-        return;
-    for (yn_seat_shared *seat = &slot->seat; seat;
-         seat = atomic_load(seat == &slot->seat ? &slot->seats : &seat->next)) {
-        atomic_store(&seat->word, NULL);
-        atomic_store(&seat->turn, 0);
-        atomic_store(&seat->taken, 0);
-    }
-    atomic_store(&slot->parent, 0);
-    atomic_store(&slot->record, NULL);
-    atomic_store(&slot->pid, 0);
-    if (atomic_compare_exchange_strong(&slot->word, &dead, (claim >> 24 << 24) | YN_SLOT_FREE)) {
+    uint64_t free_word = (word >> 24 << 24) | YN_SLOT_FREE;
+    if (atomic_compare_exchange_strong(&yn_slot_at(table, number)->word, &word, free_word)) {
         atomic_fetch_sub_explicit(&table->alive, 1, memory_order_relaxed);
         lower_to(&table->lowest, number);
     }
+}
+
+void yn_slot_free(yn_slot_table_shared *table, yn_claim claim)
+{
+    leave(table, yn_claim_slot(claim), (claim >> 24 << 24) | YN_SLOT_DEAD);
+}
+
+void yn_slot_free_taken(yn_slot_table_shared *table, yn_claim dead)
+{
+    uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++) {
+        uint64_t word = atomic_load(&yn_slot_at(table, i)->word);
+        if (yn_slot_state_of(word) == YN_SLOT_TAKEN && yn_claim_slot(word) == yn_claim_slot(dead))
+            leave(table, i, word);
+    }
+}
+
+bool yn_slot_set_pid(yn_slot_shared *slot, yn_claim claim, int32_t pid)
+{
+    uint64_t mine = yn_slot_tag(claim, (uint32_t)pid), old = atomic_load(&slot->pid);
+    do {
+        if ((int32_t)((uint32_t)(old >> 32) - (uint32_t)(mine >> 32)) > 0)
+            return false;
+    } while (!atomic_compare_exchange_weak(&slot->pid, &old, mine));
+    return true;
 }

@@ -14,10 +14,11 @@ typedef uint64_t yn_claim;
 #define YN_SLOT_MOST ((1u << YN_SLOT_BITS) - 1)
 
 typedef enum yn_slot_state {
-    YN_SLOT_FREE = 0,
+    YN_SLOT_FREE = 0,     /* whatever it says is the last tenant's */
     YN_SLOT_STARTING = 1, /* given to a process that is being started; claims of it count as alive */
     YN_SLOT_LIVE = 2,     /* its process has announced itself to the watch */
-    YN_SLOT_DEAD = 3      /* declared dead; being cleared away by the watch */
+    YN_SLOT_DEAD = 3,     /* declared dead; what it had started is being ended */
+    YN_SLOT_TAKEN = 4     /* being cleared by its taker, whose number stands in the word, for a new tenant */
 } yn_slot_state;
 
 typedef enum yn_nudge { YN_NUDGE_COUNT = 0, YN_NUDGE_CLAIM = 1 } yn_nudge;
@@ -36,10 +37,10 @@ typedef struct yn_seat_shared {
 } YN_ALIGNED(64) yn_seat_shared;
 
 typedef struct yn_slot_shared {
-    _Atomic uint64_t word;   /* epoch << 24 | state */
-    _Atomic yn_claim parent; /* who started this process; 0: nobody of the team. When the parent dies, so does this */
-    _Atomic int32_t pid;
-    _Atomic int32_t watch_fd;               /* the watch's own descriptor for it, + 1; 0: none */
+    _Atomic uint64_t word;     /* epoch (24–63), taker (4–23, while TAKEN), state (0–3) */
+    _Atomic yn_claim parent;   /* who started this process; 0: nobody of the team. When the parent dies, so does this */
+    _Atomic uint64_t pid;      /* tagged: written by a tenant that may come too late */
+    _Atomic uint64_t watch_fd; /* tagged: the watch's own descriptor for it, + 1 */
     _Atomic uint64_t joined_ns;             /* boot time at which it announced itself: not before the process began */
     _Atomic(void *) record;                 /* its yunta_process, or NULL */
     _Atomic(void *) heap_cache;             /* belongs to the slot: its next tenant goes on with it */
@@ -74,7 +75,19 @@ static inline yn_claim yn_claim_make(uint32_t slot, uint64_t epoch)
 
 static inline yn_slot_state yn_slot_state_of(uint64_t word)
 {
-    return (yn_slot_state)(word & 0xff);
+    return (yn_slot_state)(word & 15);
+}
+
+/* A value that belongs to one tenant of a slot: half of its epoch, then the value. */
+static inline uint64_t yn_slot_tag(yn_claim claim, uint32_t value)
+{
+    return claim >> 24 << 32 | value;
+}
+
+/* The value, if it is this tenant's; else 0. */
+static inline uint32_t yn_slot_untag(uint64_t tagged, yn_claim claim)
+{
+    return tagged >> 32 == yn_slot_tag(claim, 0) >> 32 ? (uint32_t)tagged : 0;
 }
 
 static inline yn_slot_shared *yn_slot_at(yn_slot_table_shared *table, uint32_t number)
@@ -101,13 +114,25 @@ struct yn_arena_shared;
  * (all in use) or -ENOMEM. */
 yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, int *error);
 
+/* Notes the tenant's pid. False if the slot has another tenant by now. */
+bool yn_slot_set_pid(yn_slot_shared *slot, yn_claim claim, int32_t pid);
+
+/* The tenant's pid, or 0. */
+static inline int32_t yn_slot_pid(yn_slot_shared *slot, yn_claim claim)
+{
+    return (int32_t)yn_slot_untag(atomic_load(&slot->pid), claim);
+}
+
 /* STARTING → LIVE, by the process itself or who vouches for it. False if it was declared dead meanwhile. */
 bool yn_slot_go_live(yn_slot_table_shared *table, yn_claim claim);
 
 /* STARTING or LIVE → DEAD. True for the one caller that changed it. */
 bool yn_slot_declare_dead(yn_slot_table_shared *table, yn_claim claim);
 
-/* Clears what the tenant left (seats, parent, record), then DEAD → FREE, for the next one. Repeatable. */
-void yn_slot_clear(yn_slot_table_shared *table, yn_claim claim);
+/* DEAD → FREE, for the next tenant. Repeatable. */
+void yn_slot_free(yn_slot_table_shared *table, yn_claim claim);
+
+/* TAKEN → FREE for each slot that a dead process was taking. Before its own slot is freed. */
+void yn_slot_free_taken(yn_slot_table_shared *table, yn_claim dead);
 
 #endif

@@ -55,7 +55,7 @@ static void bury(const yn_self *dead)
 {
     ck_assert(yn_slot_declare_dead(&s->arena->slots, dead->claim));
     atomic_fetch_add(&s->arena->deaths, 1);
-    yn_slot_clear(&s->arena->slots, dead->claim);
+    yn_slot_free(&s->arena->slots, dead->claim);
 }
 
 static scene *make_scene(void)

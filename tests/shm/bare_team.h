@@ -47,7 +47,7 @@ static inline void bare_team_bury(bare_team *team, const yn_self *dead)
 {
     ck_assert(yn_slot_declare_dead(&team->arena->slots, dead->claim));
     atomic_fetch_add(&team->arena->deaths, 1);
-    yn_slot_clear(&team->arena->slots, dead->claim);
+    yn_slot_free(&team->arena->slots, dead->claim);
 }
 
 /* As ck_assert, for what is checked very often: Check notes each of its own assertions in a file. */
