@@ -60,7 +60,7 @@ if(YUNTA_CHECK)
   set_target_properties(yunta_testlib PROPERTIES C_STANDARD 17 C_EXTENSIONS OFF)
   target_compile_definitions(yunta_testlib PRIVATE _GNU_SOURCE)
   target_compile_options(yunta_testlib PRIVATE ${YUNTA_WARNINGS} PUBLIC -UNDEBUG)
-  target_include_directories(yunta_testlib PUBLIC ${PROJECT_SOURCE_DIR}/tests/lib)
+  target_include_directories(yunta_testlib PUBLIC ${PROJECT_SOURCE_DIR}/tests/lib PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(yunta_testlib PUBLIC yunta_static PkgConfig::CHECK)
 
   foreach(folder IN LISTS YUNTA_TEST_FOLDERS)

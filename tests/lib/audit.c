@@ -3,6 +3,7 @@
  * Read next: a test, as tests/base/test_error.c. */
 #include "audit.h"
 
+#include "shm/self.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -66,49 +67,14 @@ size_t test_descriptor_count(void)
     return now.open;
 }
 
-/* The process behind a pidfd; 0 for another descriptor, -1 for a process that has ended and is reaped. */
-static pid_t pid_behind(size_t descriptor)
-{
-    char path[64], line[64];
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%zu", descriptor);
-    FILE *info = fopen(path, "re");
-    long pid = 0;
-    while (info && pid == 0 && fgets(line, sizeof line, info))
-        pid = strncmp(line, "Pid:", 4) == 0 ? strtol(line + 4, NULL, 10) : 0;
-    if (info)
-        fclose(info);
-    return (pid_t)pid;
-}
-
-static bool is_watch(pid_t pid)
-{
-    char path[64], name[32] = "";
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    FILE *comm = fopen(path, "re");
-    if (comm && !fgets(name, sizeof name, comm))
-        name[0] = '\0';
-    if (comm)
-        fclose(comm);
-    return strcmp(name, "yunta-watch\n") == 0;
-}
-
-/* A watch has its name a moment after it has come to be. */
-static bool sees_watch(size_t descriptor)
-{
-    pid_t pid = pid_behind(descriptor);
-    for (uint64_t end = test_now_ms() + END_MS; pid > 0 && test_is_running(pid) && test_now_ms() < end; test_nap())
-        if (is_watch(pid))
-            return true;
-    return false;
-}
-
 /* The library's own: close-on-exec, and of a kind that it keeps. A pidfd but the watch's, an event or a pipe is always
  * somebody's leak, but without pidfds (Valgrind) a pipe stands in for one. */
 static bool may_be_own(size_t descriptor, const char *link)
 {
     int flags = fcntl((int)descriptor, F_GETFD);
     bool kind = strncmp(link, "/memfd:", 7) == 0 || strncmp(link, "socket:", 7) == 0 ||
-                strcmp(link, "anon_inode:[eventpoll]") == 0 || sees_watch(descriptor) ||
+                strcmp(link, "anon_inode:[eventpoll]") == 0 ||
+                (int)descriptor == atomic_load(&yn_private_page->watch_seen) - 1 ||
                 (test_is_valgrind() && strncmp(link, "pipe:", 5) == 0);
     return kind && flags >= 0 && (flags & FD_CLOEXEC);
 }
