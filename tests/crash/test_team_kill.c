@@ -165,7 +165,10 @@ START_TEST(who_comes_late_leaves_the_next_tenant_alone)
     start_by(YUNTA_FORK, &next, sleep_for_ever, NULL);
     pid_t pid = yunta_process_pid(next);
     yn_claim tenant = yn_claim_make(yn_claim_slot(late), (late >> 24) + 1);
-    test_wait_until(yn_slot_pid(yn_slot_at(table, yn_claim_slot(late)), tenant) == pid, 20000);
+    yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(late));
+    test_wait_until(yn_slot_pid(slot, tenant) == pid, 20000);
+    runs_one(YUNTA_FORK); /* with a death the births are heard of */
+    test_wait_until(yn_slot_untag(atomic_load(&slot->watch_fd), tenant) != 0, 20000);
     pid_t child = fork();
     if (child == 0) { /* as proc/child.c begins */
         int kept;
@@ -177,7 +180,7 @@ START_TEST(who_comes_late_leaves_the_next_tenant_alone)
     ck_assert(await_word(word, 1));
     ck_assert_int_eq(kill(child, SIGKILL), 0);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
-    ck_assert_int_eq(yn_slot_pid(yn_slot_at(table, yn_claim_slot(late)), tenant), pid);
+    ck_assert_int_eq(yn_slot_pid(slot, tenant), pid);
     uint64_t deaths = atomic_load(&me->arena->deaths);
     runs_one(YUNTA_FORK); /* its death is heard of after that of the late one */
     test_wait_until(atomic_load(&me->arena->deaths) > deaths, 20000);
