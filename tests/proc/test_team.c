@@ -63,7 +63,7 @@ START_TEST(a_forked_process_is_a_guest_with_children_of_its_own)
 END_TEST
 
 /* No process was ever started by the library, and yet a death must be noticed. */
-START_TEST(pain_6_a_killed_guest_leaves_its_lock_to_the_next)
+START_TEST(pain_06_a_killed_guest_leaves_its_lock_to_the_next)
 {
     yunta_lock *lock;
     shared_word *word = new_word();
@@ -339,7 +339,7 @@ static Suite *make(void)
     Suite *suite = suite_create("team");
     TCase *cases = test_case(suite, "guests");
     TEST_FOR_EACH_METHOD(cases, a_forked_process_is_a_guest_with_children_of_its_own);
-    tcase_add_test(cases, pain_6_a_killed_guest_leaves_its_lock_to_the_next);
+    tcase_add_test(cases, pain_06_a_killed_guest_leaves_its_lock_to_the_next);
     TEST_FOR_EACH_METHOD(cases, a_guest_outlives_the_first_process_and_carries_on);
     TEST_FOR_EACH_METHOD(cases, a_program_may_call_daemon);
     TEST_FOR_EACH_METHOD(cases, a_program_may_drop_its_privileges);
