@@ -25,6 +25,8 @@
 #define YN_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define YN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define YN_NOINLINE __attribute__((noinline))
+/* What a fresh child runs through stands together: it pages in anew each window of code that it comes to. */
+#define YN_IN_CHILD __attribute__((hot))
 
 /* Our own bug: say where, and stop. Kept in release builds; it costs a predicted branch. */
 #define yn_assert(condition)                                                                                           \

@@ -6,9 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static _Thread_local char fail_text[YUNTA_FAILURE_TEXT];
+/* Found without a call of the loader's, which a fresh child would have to page in. */
+static _Thread_local char fail_text[YUNTA_FAILURE_TEXT] __attribute__((tls_model("initial-exec")));
 
-char *yn_fail_text(void)
+YN_IN_CHILD char *yn_fail_text(void)
 {
     return fail_text;
 }

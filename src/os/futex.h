@@ -24,4 +24,21 @@ static inline void yn_futex_wake(_Atomic uint32_t *word, int sleepers)
 
 #define YN_WAKE_ALL INT_MAX
 
+/* A lock between the threads of one process, that lives on its private page: 0 open, 1 held, 2 held and perhaps waited
+ * for. */
+static inline void yn_futex_lock(_Atomic uint32_t *word)
+{
+    uint32_t state = 0;
+    if (atomic_compare_exchange_strong(word, &state, 1))
+        return;
+    while (atomic_exchange(word, 2) != 0)
+        yn_futex_wait(word, 2, UINT64_MAX);
+}
+
+static inline void yn_futex_unlock(_Atomic uint32_t *word)
+{
+    if (atomic_exchange(word, 0) == 2)
+        yn_futex_wake(word, 1);
+}
+
 #endif

@@ -87,13 +87,6 @@ int yn_life_signal(int seen, pid_t pid, int signal)
     return r == -ESRCH ? 0 : (int)r;
 }
 
-uint64_t yn_boot_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* The line of /proc/PID/stat behind the name, which may hold spaces and brackets itself: from its third field on. */
 static const char *read_stat(pid_t pid, char *text, size_t size)
 {

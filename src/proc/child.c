@@ -4,8 +4,10 @@
 #include "proc/child.h"
 #include "os/life.h"
 #include "os/rawsys.h"
+#include "os/stream.h"
 #include "os/text.h"
 #include "proc/exit.h"
+#include "proc/signals.h"
 #include "proc/team.h"
 #include "shm/heap.h"
 
@@ -49,23 +51,17 @@ int yn_child_set_streams(const int streams[3])
     return r;
 }
 
-/* As the kernel has it: sixty calls of libc's would cost a tenth of the fork. Setting costs no more than asking. */
-static void set_dispositions(uint64_t ignored)
+/* Under fork the caller's memory is ours, so that even its handlers can be inherited. */
+static void reset_signals(const yunta_process *record)
 {
-    static const uint64_t by_default[4], to_be_ignored[4] = {1 /* SIG_IGN */};
-    for (int s = 1; s <= 64; s++)
-        yn_raw4(SYS_rt_sigaction, s, ignored >> (s - 1) & 1 ? to_be_ignored : by_default, NULL, 8);
-}
-
-/* `exact`: the caller's memory is ours, so that even its handlers can be inherited. */
-static void reset_signals(const yn_child_setup *setup, bool exact)
-{
+    const yn_child_setup *setup = record->setup;
     uint64_t none = 0;
     bool inherit = setup && setup->inherit_signals;
+    bool known = atomic_load(&record->helped) & YN_HELPED_SIGNALS;
     if (!inherit)
-        set_dispositions(0);
-    else if (!exact)
-        set_dispositions(setup->ignored);
+        yn_signals_set(known ? record->changed_signals : YN_SIGNALS_ALL, 0);
+    else if (record->function)
+        yn_signals_set(YN_SIGNALS_ALL, setup->ignored);
     yn_raw4(SYS_rt_sigprocmask, SIG_SETMASK, inherit ? &setup->signal_mask : &none, NULL, sizeof none);
 }
 
@@ -168,17 +164,18 @@ __attribute__((noreturn)) static void give_up(yunta_process *record, int error)
     _exit(127);
 }
 
-void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
+YN_IN_CHILD void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
 {
+    bool announced = atomic_fetch_or(&record->helped, 0) & YN_HELPED_ANNOUNCED; /* no mere load: see yn_arena_touch */
     yn_claim who = atomic_load(&record->who);
-    int kept, r = birth->announced ? 0 : yn_team_announce(who, &kept);
+    int kept, r = announced ? 0 : yn_team_announce(who, &kept);
     if (r != 0)
         give_up(record, r); /* not alive as far as anybody knows: its starter buries it */
     yn_self *me = yn_self_become(who);
     if (!me)
         _exit(127); /* the slot was taken back, and has another tenant already */
-    atomic_store(&record->pid, getpid());
-    atomic_store(&record->began_ns, yn_boot_ns());
+    atomic_store(&record->pid, (int32_t)yn_slot_pid(me->slot, who));
+    atomic_store(&record->began_ns, atomic_load(&me->slot->joined_ns));
     if (!yn_slot_go_live(&me->arena->slots, who))
         _exit(127); /* its starter died meanwhile, and the slot was taken back */
     yn_claim parent = atomic_load(&me->slot->parent);
@@ -187,13 +184,13 @@ void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
     /* Nothing is written that need not be: each page written is a fault and a copy. */
     if (yn_fail_text()[0] != '\0')
         yn_fail_text()[0] = '\0';
-    if (birth->purge && __fpending(stdout) > 0)
+    if (birth->purge && yn_stream_is_pending(stdout))
         __fpurge(stdout);
-    if (birth->purge && __fpending(stderr) > 0)
+    if (birth->purge && yn_stream_is_pending(stderr))
         __fpurge(stderr);
     if (birth->streams)
         r = yn_child_set_streams(birth->streams);
-    prctl(PR_SET_NAME, record->name);
+    yn_raw5(SYS_prctl, PR_SET_NAME, record->name, 0, 0, 0);
     if (yunta_get_start_method() != record->method)
         yunta_set_start_method(record->method);
     if (r == 0 && record->setup)
@@ -205,7 +202,7 @@ void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
     }
     if (r != 0)
         give_up(record, r);
-    reset_signals(record->setup, !record->function);
+    reset_signals(record);
     yn_exit_arm();
     yn_record_set_state(record, YN_PROCESS_STANDS);
     yn_exit_return(record, record->call(record->argument));
@@ -230,17 +227,6 @@ static mode_t current_mask(void)
     return (mode_t)((digits / 1000 % 10) << 9 | (digits / 100 % 10) << 6 | (digits / 10 % 10) << 3 | digits % 10);
 }
 
-static uint64_t ignored_now(void)
-{
-    uint64_t ignored = 0;
-    for (int s = 1; s <= 64; s++) {
-        uint64_t now[4] = {0};
-        if (yn_raw4(SYS_rt_sigaction, s, NULL, now, 8) == 0 && now[0] == 1 /* SIG_IGN */)
-            ignored |= UINT64_C(1) << (s - 1);
-    }
-    return ignored;
-}
-
 /* What a child that is not forked by the starter itself would else have of the server's. */
 static void carry(yn_child_setup *head)
 {
@@ -253,7 +239,7 @@ static void carry(yn_child_setup *head)
 static void look_at_signals(yn_child_setup *head)
 {
     yn_raw4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &head->signal_mask, sizeof head->signal_mask);
-    head->ignored = ignored_now();
+    head->ignored = yn_signals_ignored();
 }
 
 /* Writes the whole setup into the block, or only counts its bytes while there is none. */

@@ -11,12 +11,10 @@
 /* Puts the three streams in their places; streams may name one another's numbers. Async-signal-safe. 0 or -errno. */
 int yn_child_set_streams(const int streams[3]);
 
-/* Becomes the process of `record`: takes its slot, tells the watch (unless `announced`: done before an exec), sets
- * itself up, runs the entry, ends. */
+/* Becomes the process of `record`: takes its slot, tells the watch, sets itself up, runs the entry, ends. */
 struct yn_child_birth {
     const int *streams; /* to be set here, or NULL */
-    bool announced;
-    bool purge; /* streams may hold what the parent had not flushed */
+    bool purge;         /* streams may hold what the parent had not flushed */
 };
 void yn_child_run(yunta_process *record, const struct yn_child_birth *birth) __attribute__((noreturn));
 

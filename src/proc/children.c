@@ -25,17 +25,12 @@ static const int daemon_grace_ms = 2000;
 
 static void lock(void)
 {
-    uint32_t open = 0;
-    while (!atomic_compare_exchange_weak(&yn_private_page->children_lock, &open, 1)) {
-        yn_futex_wait(&yn_private_page->children_lock, 1, UINT64_MAX);
-        open = 0;
-    }
+    yn_futex_lock(&yn_private_page->children_lock);
 }
 
 static void unlock(void)
 {
-    atomic_store(&yn_private_page->children_lock, 0);
-    yn_futex_wake(&yn_private_page->children_lock, 1);
+    yn_futex_unlock(&yn_private_page->children_lock);
 }
 
 /* With the lock held. */
@@ -339,8 +334,10 @@ static bool is_daemon(const yn_child *c)
     return c->record->daemon || c->record->internal;
 }
 
-void yn_children_end(yn_self *me)
+YN_IN_CHILD void yn_children_end(yn_self *me)
 {
+    if (!atomic_load(&yn_private_page->children))
+        return;
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
         if (is_started_here(me, c) && is_daemon(c) && !has_ended(me, c))
             yn_life_signal(c->seen, c->pid, SIGTERM);

@@ -2,7 +2,7 @@
  * Never runs the parent's atexit handlers in a child: a child leaves by _exit, from the handler that was registered
  * last. Next: proc/children.c, proc/child.c. */
 #include "proc/exit.h"
-#include "os/futex.h"
+#include "os/stream.h"
 #include "proc/children.h"
 
 #include <stdio.h>
@@ -37,7 +37,7 @@ int yunta_at_exit(void (*call)(void *argument), void *argument)
     return 0;
 }
 
-static void run_hooks(void)
+YN_IN_CHILD static void run_hooks(void)
 {
     hook *h;
     while ((h = atomic_load(&yn_private_page->exit_hooks))) {
@@ -54,24 +54,27 @@ static int status_of(int value)
     return value >= 0 && value <= 255 ? value : 255;
 }
 
-__attribute__((noreturn)) static void end_child(yn_self *me, yunta_process *record, int value)
+YN_IN_CHILD __attribute__((noreturn)) static void end_child(yn_self *me, yunta_process *record, int value)
 {
     yn_children_end(me);
     run_hooks();
-    fflush(stdout);
-    fflush(stderr);
-    memcpy(record->text, yn_fail_text(), sizeof record->text);
+    if (yn_stream_is_pending(stdout))
+        fflush(stdout);
+    if (yn_stream_is_pending(stderr))
+        fflush(stderr);
+    if (yn_fail_text()[0] != '\0')
+        memcpy(record->text, yn_fail_text(), sizeof record->text);
     atomic_store(&record->exit_note, UINT64_C(1) << 32 | (uint32_t)value);
     _exit(status_of(value));
 }
 
-void yn_exit_return(yunta_process *record, int value)
+YN_IN_CHILD void yn_exit_return(yunta_process *record, int value)
 {
     atomic_store(&record->returned, UINT64_C(1) << 32 | (uint32_t)value);
     exit(status_of(value));
 }
 
-static void leave(int status)
+YN_IN_CHILD static void leave(int status)
 {
     /* Inherited by a child that has nothing to do with us, or done already. */
     if (atomic_exchange(&yn_private_page->exit_armed, 0) == 0)
@@ -92,7 +95,7 @@ static void leave(int status)
     run_hooks();
 }
 
-static void leave_with_status(int status, void *unused)
+YN_IN_CHILD static void leave_with_status(int status, void *unused)
 {
     (void)unused;
     leave(status);
@@ -103,7 +106,7 @@ static void leave_without_status(void)
     leave(-1); /* the status is not known here, and must stay what it is: libc goes on */
 }
 
-void yn_exit_arm(void)
+YN_IN_CHILD void yn_exit_arm(void)
 {
     uint32_t unarmed = 0;
     if (!atomic_compare_exchange_strong(&yn_private_page->exit_armed, &unarmed, 1))

@@ -58,7 +58,7 @@ __attribute__((noreturn)) static void run_as_child(const char *slip)
     yunta_process *record = (yunta_process *)(uintptr_t)address;
     if (record->kept_descriptor >= 0)
         fcntl(record->kept_descriptor, F_SETFD, FD_CLOEXEC);
-    struct yn_child_birth birth = {.announced = record->announced};
+    struct yn_child_birth birth = {0};
     yn_child_run(record, &birth);
 }
 

@@ -4,13 +4,34 @@
 #include "os/life.h"
 #include "proc/child.h"
 #include "proc/launcher.h"
+#include "proc/signals.h"
+#include "proc/team.h"
 
 #include <signal.h>
 #include <unistd.h>
 
-static int start(yn_self *me, yn_launch *launch)
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
+#include <sys/single_threaded.h>
+#define IS_SINGLE_THREADED (__libc_single_threaded)
+#else
+#define IS_SINGLE_THREADED false
+#endif
+
+/* While the child is coming up, on another processor perhaps: what it would do itself, did it come to it first. */
+static void help(yn_self *me, const yn_launch *launch)
 {
-    (void)me;
+    yunta_process *record = launch->record;
+    if (launch->seen >= 0 && yn_team_announce_child(me, atomic_load(&record->who), launch->pid, launch->seen))
+        atomic_fetch_or(&record->helped, YN_HELPED_ANNOUNCED);
+    /* Another thread might have changed dispositions since the fork. */
+    if (IS_SINGLE_THREADED && !(atomic_load(&record->helped) & YN_HELPED_SIGNALS)) {
+        record->changed_signals = yn_signals_changed();
+        atomic_fetch_or(&record->helped, YN_HELPED_SIGNALS);
+    }
+}
+
+YN_IN_CHILD static int start(yn_self *me, yn_launch *launch)
+{
     /* No handler of the parent may run in the child before dispositions are reset. */
     sigset_t all, before;
     sigfillset(&all);
@@ -21,9 +42,11 @@ static int start(yn_self *me, yn_launch *launch)
         yn_child_run(launch->record, &birth);
     }
     int error = pid < 0 ? -errno : yn_life_see_child(pid, &launch->seen);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     launch->pid = pid;
     launch->mine = true;
+    if (error == 0)
+        help(me, launch);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 

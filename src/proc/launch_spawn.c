@@ -30,11 +30,12 @@ static int before_exec(void *argument)
     p->error = p->launch->has_streams ? yn_child_set_streams(p->launch->streams) : 0;
     if (p->error == 0)
         p->error = yn_team_announce(atomic_load(&record->who), &record->kept_descriptor);
-    record->announced = p->error == 0;
     if (record->kept_descriptor >= 0)
         fcntl(record->kept_descriptor, F_SETFD, 0);
-    if (p->error == 0)
+    if (p->error == 0) {
+        atomic_fetch_or(&record->helped, YN_HELPED_ANNOUNCED); /* it need not be done again after the exec */
         p->error = yn_exec_now(p->block);
+    }
     _exit(127);
 }
 

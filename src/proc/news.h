@@ -4,6 +4,8 @@
 
 #include "shm/self.h"
 
+#include <sys/epoll.h>
+
 typedef enum yn_news_kind {
     YN_NEWS_BORN =
         1, /* with a life descriptor: the process of `claim` exists. Sent before its first claim on anything */
@@ -16,5 +18,9 @@ typedef struct yn_news {
     yn_claim claim;
     const struct yn_exec_block *block;
 } yn_news;
+
+/* What the watch waits for, by a life descriptor. Told once: a parent that is in no hurry to reap keeps the descriptor
+ * open. A watch that dies over it is followed by one that finds its members by their slots. */
+#define YN_NEWS_OF_DEATH ((uint32_t)EPOLLIN | (uint32_t)EPOLLONESHOT)
 
 #endif

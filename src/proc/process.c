@@ -3,6 +3,7 @@
  * Next: proc/launcher.h (how a process is made), proc/children.c (how its end is learned). */
 #include "os/life.h"
 #include "os/oom.h"
+#include "os/stream.h"
 #include "proc/child.h"
 #include "proc/children.h"
 #include "proc/exec.h"
@@ -123,7 +124,7 @@ static int outcome_of_start(yn_self *me, yunta_process *record)
  * there, it will. */
 static void flush_if_free(FILE *stream)
 {
-    if (ftrylockfile(stream) != 0)
+    if (!yn_stream_is_pending(stream) || ftrylockfile(stream) != 0)
         return;
     fflush(stream);
     funlockfile(stream);

@@ -32,7 +32,7 @@ void yn_record_release(yn_self *me, yunta_process *record)
     yn_heap_free(me, record);
 }
 
-void yn_record_set_state(yunta_process *record, yn_process_state state)
+YN_IN_CHILD void yn_record_set_state(yunta_process *record, yn_process_state state)
 {
     atomic_store(&record->state, (uint32_t)state);
     yn_event_notify_all(&record->changed);

@@ -35,26 +35,33 @@ typedef struct yn_child_setup {
     const gid_t *supplementary;
 } yn_child_setup;
 
+/* What has been done already that the child would otherwise do itself. */
+typedef enum yn_helped {
+    YN_HELPED_ANNOUNCED = 1, /* the watch has been told of it */
+    YN_HELPED_SIGNALS = 2    /* changed_signals is written */
+} yn_helped;
+
 struct yunta_process {
     yn_event_shared changed; /* notified at each change of `state` */
     _Atomic uint32_t state;
     _Atomic uint32_t references; /* the handle; the starter's list; the server while it has not reaped. Freed at 0 */
     _Atomic yn_claim who;        /* the slot of its process */
     yn_claim starter;
+    _Atomic uint32_t helped; /* yn_helped */
     _Atomic int32_t pid;
     _Atomic int32_t start_error;
     yunta_start_method method; /* the starter's default, which its children inherit */
     _Atomic uint32_t disowned; /* the handle was closed or destroyed, perhaps by another process than the starter */
     bool daemon;
-    bool internal;  /* ours (a foreman): not shown among the active children */
-    bool announced; /* to the watch, before an exec */
+    bool internal; /* ours (a foreman): not shown among the active children */
     char name[YUNTA_FAILURE_NAME];
 
     int (*call)(const void *argument); /* under fork: valid in the child as it is */
     yn_image_ref *function;            /* otherwise */
     void *argument;
     size_t argument_size;
-    yn_child_setup *setup; /* NULL: nothing asked for */
+    yn_child_setup *setup;    /* NULL: nothing asked for */
+    uint64_t changed_signals; /* what it inherits other than at the default (proc/signals.h) */
 
     _Atomic yn_claim server; /* the forkserver that has taken the request; the starter, to take it back */
     int kept_descriptor;     /* where there are no pidfds: what an exec'ed child holds until its end, or -1 */

@@ -17,19 +17,34 @@
 
 static _Atomic pid_t own_watch; /* the watch that this process started last; not waited for yet */
 
+static int tell_of_birth(const yn_news *news, int seen)
+{
+    /* The message keeps the descriptor open until it is read; so it can be waited on before. */
+    struct epoll_event event = {.events = YN_NEWS_OF_DEATH, .data.u64 = news->claim};
+    if (epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, seen, &event) != 0)
+        return -errno;
+    return yn_fdpass_send(yn_team.news[0], news, sizeof *news, &seen, 1, false);
+}
+
+bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen)
+{
+    /* Its pid first: a watch that takes the message and dies over it leaves the next one something to go by. One that
+     * stands there already was written by the child, or by the watch: then the child has been faster. */
+    yn_slot_shared *slot = yn_slot_at(&me->arena->slots, yn_claim_slot(claim));
+    if (yn_slot_pid(slot, claim) != 0 || !yn_slot_set_pid(slot, claim, (int32_t)pid))
+        return false;
+    yn_news news = {.kind = YN_NEWS_BORN, .pid = pid, .claim = claim};
+    return tell_of_birth(&news, seen) == 0;
+}
+
 int yn_team_announce(yn_claim claim, int *kept)
 {
     yn_life life;
     int r = yn_life_open_self(&life);
     if (r != 0)
         return r;
-    /* The message keeps the descriptor open until it is read; so it can be waited on before. */
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
-    if (epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, life.seen, &event) != 0)
-        r = -errno;
     yn_news news = {.kind = YN_NEWS_BORN, .pid = getpid(), .claim = claim};
-    if (r == 0)
-        r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, false);
+    r = tell_of_birth(&news, life.seen);
     if (r == -EAGAIN || r == -ETOOMANYREFS) {
         yn_team_poke();
         r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, true);

@@ -14,6 +14,10 @@ void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint3
  * stay open (or -1). 0 or -errno. */
 int yn_team_announce(yn_claim claim, int *kept);
 
+/* The same for a child just forked, by its parent, who sees its life in `seen`: so that the child need not. False if it
+ * could not be done; the child does it then. */
+bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen);
+
 /* Makes the watch read its socket now. Births need not be read before a death is: the descriptor waits in the socket,
  * and is waited on already. */
 void yn_team_poke(void);

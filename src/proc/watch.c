@@ -69,8 +69,9 @@ static void watch_over(watch *w, yn_claim claim, int fd)
     int old = (int)(uint32_t)atomic_exchange(&slot->watch_fd, yn_slot_tag(claim, (uint32_t)fd + 1)) - 1;
     if (old >= 0)
         yn_raw1(SYS_close, old);
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = claim};
-    yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_ADD, fd, &event);
+    struct epoll_event event = {.events = YN_NEWS_OF_DEATH, .data.u64 = claim};
+    if (yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_ADD, fd, &event) == -EEXIST)
+        yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_MOD, fd, &event); /* left by the last watch, perhaps used up */
 }
 
 static void born(watch *w, const yn_news *news, int fd)

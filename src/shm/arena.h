@@ -59,6 +59,13 @@ int yn_arena_attach(yn_arena_shared **arena, int fd);
  * loses at most this range. */
 void *yn_arena_extend(yn_arena_shared *arena, int fd, uint64_t bytes, uint64_t alignment, int *error);
 
+/* Maps the page that the arena begins with, in a fresh child. The first access to a page is better a store than a load:
+ * for a load the kernel maps the pages around it too, which costs several times as much, and again at the end. */
+static inline void yn_arena_touch(yn_arena_shared *arena)
+{
+    atomic_fetch_add_explicit(&arena->reserved, 0, memory_order_relaxed);
+}
+
 static inline bool yn_arena_holds(const yn_arena_shared *arena, const void *p)
 {
     return (uint64_t)(uintptr_t)p - arena->base < arena->limit;

@@ -29,7 +29,7 @@ static yn_arena_shared *_Atomic team_arena;
 static _Atomic uint64_t wanted_limit;
 static pthread_key_t seat_key;
 
-static void wipe(void)
+static void wipe(void) /* where the kernel does not */
 {
     memset(yn_private_page, 0, sizeof *yn_private_page);
 }
@@ -50,11 +50,10 @@ __attribute__((constructor)) static void set_up(void)
 {
     long page = sysconf(_SC_PAGESIZE);
     void *p = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p != MAP_FAILED) {
+    if (p != MAP_FAILED)
         yn_private_page = p;
-        madvise(p, (size_t)page, MADV_WIPEONFORK);
-    }
-    pthread_atfork(NULL, NULL, wipe); /* where the advice is not known */
+    if (p == MAP_FAILED || madvise(p, (size_t)page, MADV_WIPEONFORK) != 0)
+        pthread_atfork(NULL, NULL, wipe);
     pthread_key_create(&seat_key, leave_seat);
 }
 
@@ -69,21 +68,6 @@ int yn_self_set_limit(uint64_t bytes)
         return -EBUSY;
     atomic_store(&wanted_limit, bytes);
     return 0;
-}
-
-static void lock(void)
-{
-    uint32_t open = 0;
-    while (!atomic_compare_exchange_weak(&yn_private_page->lock, &open, 1)) {
-        yn_futex_wait(&yn_private_page->lock, 1, UINT64_MAX);
-        open = 0;
-    }
-}
-
-static void unlock(void)
-{
-    atomic_store(&yn_private_page->lock, 0);
-    yn_futex_wake(&yn_private_page->lock, 1);
 }
 
 static uint64_t limit_of_new_arena(void)
@@ -154,7 +138,7 @@ static int make_team(void)
     return 0;
 }
 
-static yn_self *fill_self(yn_claim claim)
+YN_IN_CHILD static yn_self *fill_self(yn_claim claim)
 {
     yn_self *me = &yn_self_tls;
     me->claim = claim;
@@ -165,10 +149,11 @@ static yn_self *fill_self(yn_claim claim)
     return me;
 }
 
-yn_self *yn_self_become(yn_claim claim)
+YN_IN_CHILD yn_self *yn_self_become(yn_claim claim)
 {
+    yn_arena_touch(atomic_load(&team_arena));
     yn_self *me = fill_self(claim);
-    if (!yn_slot_set_pid(me->slot, claim, getpid()))
+    if (!yn_slot_set_pid(me->slot, claim, (int32_t)yn_raw0(SYS_getpid)))
         return NULL;
     atomic_store(&me->slot->joined_ns, yn_boot_ns());
     atomic_store(&yn_private_page->claim, claim);
@@ -209,9 +194,9 @@ static int join_team(void)
 
 yn_self *yn_self_attach(int *error)
 {
-    lock();
+    yn_futex_lock(&yn_private_page->lock);
     int r = atomic_load(&yn_private_page->claim) == 0 ? join_team() : 0;
-    unlock();
+    yn_futex_unlock(&yn_private_page->lock);
     *error = r;
     return r == 0 ? fill_self(atomic_load(&yn_private_page->claim)) : NULL;
 }

@@ -99,7 +99,7 @@ yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, in
     }
 }
 
-bool yn_slot_go_live(yn_slot_table_shared *table, yn_claim claim)
+YN_IN_CHILD bool yn_slot_go_live(yn_slot_table_shared *table, yn_claim claim)
 {
     yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(claim));
     uint64_t epoch = claim >> 24 << 24, word = epoch | YN_SLOT_STARTING;
