@@ -101,28 +101,32 @@ static int try_acquire(yn_self *me, yunta_semaphore *semaphore)
     return inherit_one(me, semaphore) ? -EOWNERDEAD : 1;
 }
 
+/* Nothing found, and no time left. A unit may have moved past us while we looked, taken where we had yet to look and
+ * given back where we had looked before; but that was then notified, since we had announced ourselves. */
+static bool is_over(yunta_semaphore *semaphore, uint32_t key, yn_deadline deadline)
+{
+    return yn_deadline_left(deadline) == 0 && yn_event_key(&semaphore->released) == key;
+}
+
 static int acquire(yn_self *me, yunta_semaphore *semaphore, yn_deadline deadline)
 {
     bool slept = false;
-    for (;;) {
+    int r = try_acquire(me, semaphore);
+    while (r == 1) {
         uint32_t key = yn_event_key(&semaphore->released);
-        int r = try_acquire(me, semaphore);
-        if (r == 1 && yn_deadline_left(deadline) == 0)
+        yn_event_announce(&semaphore->released);
+        r = try_acquire(me, semaphore);
+        if (r != 1)
+            break;
+        if (is_over(semaphore, key, deadline))
             return -ETIMEDOUT;
-        if (r == 1) {
-            yn_event_announce(&semaphore->released);
-            r = try_acquire(me, semaphore);
-        }
-        if (r != 1) {
-            if (slept) /* one wake may have stood for several releases */
-                yn_event_notify_one(&semaphore->released);
-            return r;
-        }
-        r = yn_event_wait(me, &semaphore->released, key, deadline);
-        if (r == -ENOMEM)
-            return r;
+        if (yn_event_wait(me, &semaphore->released, key, deadline) == -ENOMEM)
+            return -ENOMEM;
         slept = true;
     }
+    if (slept) /* one wake may have stood for several releases */
+        yn_event_notify_one(&semaphore->released);
+    return r;
 }
 
 static int add_unit(yn_self *me, yunta_semaphore *semaphore)

@@ -1,0 +1,86 @@
+/* Who looks for a unit looks at one cell after the other, and units move meanwhile: into where it has looked already.
+ * The moves are made at the very look, so that each run meets them.
+ * Read next: test_semaphore.c. */
+#include "../proc/helpers.h"
+
+#include "sync/lock.h"
+
+static void about_to_look(const volatile void *word);
+#undef atomic_load
+#define atomic_load(word) (about_to_look(word), atomic_load_explicit((word), memory_order_seq_cst))
+#include "sync/semaphore.c"
+
+/* A member of the team without a process. */
+static yn_self join_by_hand(void)
+{
+    int error;
+    yn_self me = *yn_self_get(&error);
+    me.claim = yn_slot_take(me.arena, me.arena_fd, 0, &error);
+    ck_assert_uint_ne(me.claim, 0);
+    me.slot = yn_slot_at(&me.arena->slots, yn_claim_slot(me.claim));
+    me.seat = NULL;
+    ck_assert(yn_slot_go_live(&me.arena->slots, me.claim));
+    return me;
+}
+
+static yunta_semaphore *semaphore;
+static yn_self holder[2];              /* the first has the unit of `held`; the other unit is free */
+static _Atomic uint64_t *held, *spare; /* the two cells */
+static int moves;                      /* that are still to come */
+
+/* Somebody is about to look at the free one: it is taken, and the held one given back. So one is free at any time. */
+static void about_to_look(const volatile void *word)
+{
+    if (moves == 0 || word != spare)
+        return;
+    int left = moves - 1;
+    moves = 0; /* these do not count as looks */
+    ck_assert_int_eq(acquire(&holder[1], semaphore, 0), 0);
+    ck_assert_uint_eq(*spare, holder[1].claim);
+    ck_assert_int_eq(release(&holder[0], semaphore), 0);
+    ck_assert_uint_eq(*held, 0);
+    _Atomic uint64_t *cell = held;
+    held = spare;
+    spare = cell;
+    yn_self me = holder[0];
+    holder[0] = holder[1];
+    holder[1] = me;
+    /* The next one starts looking at the held one again. */
+    atomic_store(&semaphore->last, (uint32_t)(held - (spare < held ? spare : held)));
+    moves = left;
+}
+
+START_TEST(a_unit_that_moves_is_found_as_long_as_one_is_free)
+{
+    holder[0] = join_by_hand();
+    holder[1] = join_by_hand();
+    ck_assert_int_eq(yunta_semaphore_create(&semaphore, &(yunta_semaphore_options){.initial = 2}), 0);
+    ck_assert_int_eq(acquire(&holder[0], semaphore, 0), 0);
+    held = cell_at(semaphore, 0);
+    spare = cell_at(semaphore, 1);
+    ck_assert_uint_eq(*held, holder[0].claim);
+    static const int times[] = {1, 2, 3, 10};
+    static const int limits[] = {0, 20, YUNTA_FOREVER};
+    for (size_t i = 0; i < YN_COUNT(times) * YN_COUNT(limits); i++) {
+        moves = times[i % YN_COUNT(times)];
+        ck_assert_int_eq(yunta_semaphore_acquire(semaphore, limits[i / YN_COUNT(times)]), 0);
+        ck_assert_int_eq(moves, 0);
+        ck_assert_int_eq(yunta_semaphore_release(semaphore), 0);
+        atomic_store(&semaphore->last, (uint32_t)(held - (spare < held ? spare : held)));
+    }
+    yunta_semaphore_destroy(semaphore);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("semaphore, looking");
+    TCase *cases = test_case(suite, "looking");
+    tcase_add_test(cases, a_unit_that_moves_is_found_as_long_as_one_is_free);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
