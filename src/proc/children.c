@@ -33,6 +33,28 @@ static void unlock(void)
     yn_futex_unlock(&yn_private_page->children_lock);
 }
 
+/* The list's head once more, where a fork copies it. By it a forked process still has what it inherited, and frees that
+ * when it begins a list of its own; and so what a program leaves behind at its end is no leak to those who look for
+ * any.
+ */
+static yn_child *reachable;
+
+/* With the lock held. */
+static void set_first(yn_child *c)
+{
+    atomic_store(&yn_private_page->children, c);
+    reachable = c;
+}
+
+/* With the lock held. The descriptors stay: by now they may be others of the program's. */
+static void free_inherited(void)
+{
+    for (yn_child *c = atomic_load(&yn_private_page->children) ? NULL : reachable, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+}
+
 /* With the lock held. */
 static yn_child *find(const yunta_process *record)
 {
@@ -51,8 +73,9 @@ int yn_children_add(yn_self *me, yunta_process *record, pid_t pid, int seen, boo
     *c = (yn_child){.record = record, .pid = pid, .seen = seen, .mine = mine};
     atomic_fetch_add(&record->references, 1);
     lock();
+    free_inherited();
     c->next = atomic_load(&yn_private_page->children);
-    atomic_store(&yn_private_page->children, c);
+    set_first(c);
     unlock();
     return 0;
 }
@@ -64,7 +87,7 @@ static yn_child *unlink_idle(yn_child *c)
         return NULL;
     yn_child *before = atomic_load(&yn_private_page->children);
     if (c == before) {
-        atomic_store(&yn_private_page->children, c->next);
+        set_first(c->next);
         return c;
     }
     while (before->next != c)

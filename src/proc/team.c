@@ -15,6 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Null but in a program with that sanitizer in it, be the library instrumented or not. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): their names */
+extern void __asan_init(void) __attribute__((weak));
+extern void __msan_init(void) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
 static _Atomic pid_t own_watch; /* the watch that this process started last; not waited for yet */
 
 static int tell_of_birth(const yn_news *news, int seen)
@@ -132,18 +139,24 @@ void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint3
     atomic_store(&arena->watch_generation, generation);
 }
 
+/* Whether the program's memory holds the tables of a tool that looks over it, which go on being used in the watch: by
+ * what of the library is instrumented, or by Valgrind. Its own memory looks like ours; what it preloads gives it away.
+ */
+static bool is_under_a_tool(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return __asan_init || __tsan_init || __msan_init || (preload && strstr(preload, "vgpreload"));
+}
+
 /* By the one who holds the starter's lock, all signals blocked. */
 static int start_watch(yn_arena_shared *arena, uint32_t generation)
 {
     reap_watch();
-    /* Valgrind's own memory looks like ours; what it preloads gives it away. */
-    const char *preload = getenv("LD_PRELOAD");
-    bool shed_memory = !preload || !strstr(preload, "vgpreload");
     uint64_t began = yn_boot_ns();
     /* One that lives, unknown because who started it died over it, or because it was about to die then, and did not. */
     pid_t pid = yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH);
     if (pid == 0) {
-        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, shed_memory);
+        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, !is_under_a_tool());
         if (pid < 0)
             return YUNTA_ENOWATCH;
         atomic_store(&own_watch, pid);
