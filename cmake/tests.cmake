@@ -89,6 +89,11 @@ foreach(header IN LISTS YUNTA_HEADERS)
   set_tests_properties(headers.${name}.c17 headers.${name}.c++17 PROPERTIES LABELS headers)
 endforeach()
 
+set(names ${PROJECT_SOURCE_DIR}/tests/headers/names.c)
+add_test(NAME headers.names.c17 COMMAND ${CMAKE_C_COMPILER} -std=c17 ${strict} -x c ${names})
+add_test(NAME headers.names.c++17 COMMAND ${CMAKE_CXX_COMPILER} -std=c++17 ${strict} -x c++ ${names})
+set_tests_properties(headers.names.c17 headers.names.c++17 PROPERTIES LABELS headers)
+
 add_executable(test_sample ${PROJECT_SOURCE_DIR}/tests/headers/sample.c)
 set_target_properties(test_sample PROPERTIES C_STANDARD 17 C_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY tests)
 target_compile_options(test_sample PRIVATE ${YUNTA_WARNINGS})

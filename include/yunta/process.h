@@ -25,29 +25,30 @@ typedef struct yunta_entry {
  * The function returns the exit status, 0…255; any other value is YUNTA_EFAILED, told whole in the failure.
  * YUNTA_ENTRY_VOID(function) does the same for `static int function(void)`. */
 #define YUNTA_ENTRY(function, type)                                                                                    \
-    YUNTA_UNUSED static int yunta_entry_call_##function(const void *argument)                                          \
+    YUNTA_UNUSED static int yunta_entry_call_##function(const void *yunta_argument_)                                   \
     {                                                                                                                  \
-        return function((const type *)argument);                                                                       \
+        return function((const type *)yunta_argument_);                                                                \
     }                                                                                                                  \
     YUNTA_UNUSED static const yunta_entry yunta_entry_##function = {yunta_entry_call_##function, sizeof(type),         \
                                                                     #function};                                        \
-    YUNTA_UNUSED static inline int yunta_entry_start_##function(yunta_process **process, const type *argument,         \
-                                                                const yunta_process_options *options)                  \
+    YUNTA_UNUSED static inline int yunta_entry_start_##function(                                                       \
+        yunta_process **yunta_process_, const type *yunta_argument_, const yunta_process_options *yunta_options_)      \
     {                                                                                                                  \
-        return yunta_process_start(process, &yunta_entry_##function, argument, sizeof(type), options);                 \
+        return yunta_process_start(yunta_process_, &yunta_entry_##function, yunta_argument_, sizeof(type),             \
+                                   yunta_options_);                                                                    \
     }                                                                                                                  \
     struct yunta_entry_end_##function
 #define YUNTA_ENTRY_VOID(function)                                                                                     \
-    YUNTA_UNUSED static int yunta_entry_call_##function(const void *argument)                                          \
+    YUNTA_UNUSED static int yunta_entry_call_##function(const void *yunta_argument_)                                   \
     {                                                                                                                  \
-        (void)argument;                                                                                                \
+        (void)yunta_argument_;                                                                                         \
         return function();                                                                                             \
     }                                                                                                                  \
     YUNTA_UNUSED static const yunta_entry yunta_entry_##function = {yunta_entry_call_##function, 0, #function};        \
-    YUNTA_UNUSED static inline int yunta_entry_start_##function(yunta_process **process, const void *argument,         \
-                                                                const yunta_process_options *options)                  \
+    YUNTA_UNUSED static inline int yunta_entry_start_##function(                                                       \
+        yunta_process **yunta_process_, const void *yunta_argument_, const yunta_process_options *yunta_options_)      \
     {                                                                                                                  \
-        return yunta_process_start(process, &yunta_entry_##function, argument, 0, options);                            \
+        return yunta_process_start(yunta_process_, &yunta_entry_##function, yunta_argument_, 0, yunta_options_);       \
     }                                                                                                                  \
     struct yunta_entry_end_##function
 
