@@ -130,8 +130,7 @@ YUNTA_API int yunta_process_close(yunta_process *process);
 /* The same at any time: a process that runs is killed (SIGKILL) and reaped first. Accepts NULL; returns NULL. */
 YUNTA_API yunta_process *yunta_process_destroy(yunta_process *process);
 
-/* The calling process, and the one that started it (NULL in the first). Not to be destroyed. NULL if memory runs out.
- */
+/* The calling process, and the one that started it (NULL in the first). Not to be destroyed. NULL: no memory. */
 YUNTA_API yunta_process *yunta_process_current(void);
 YUNTA_API yunta_process *yunta_process_parent(void);
 
