@@ -33,26 +33,19 @@ static void unlock(void)
     yn_futex_unlock(&yn_private_page->children_lock);
 }
 
-/* The list's head once more, where a fork copies it. By it a forked process still has what it inherited, and frees that
- * when it begins a list of its own; and so what a program leaves behind at its end is no leak to those who look for
- * any.
- */
-static yn_child *reachable;
-
-/* With the lock held. */
-static void set_first(yn_child *c)
-{
-    atomic_store(&yn_private_page->children, c);
-    reachable = c;
-}
+/* The entries that this process has made for what others have started; or, after a fork, those that it has inherited,
+ * which are no use to it. */
+static yn_child *made;
+static yn_claim maker;
 
 /* With the lock held. The descriptors stay: by now they may be others of the program's. */
-static void free_inherited(void)
+static void free_inherited(const yn_self *me)
 {
-    for (yn_child *c = atomic_load(&yn_private_page->children) ? NULL : reachable, *next; c; c = next) {
-        next = c->next;
-        free(c);
+    for (yn_child *next; maker != me->claim && made; made = next) {
+        next = made->next_made;
+        free(made);
     }
+    maker = me->claim;
 }
 
 /* With the lock held. */
@@ -64,18 +57,33 @@ static yn_child *find(const yunta_process *record)
     return c;
 }
 
-int yn_children_add(yn_self *me, yunta_process *record, pid_t pid, int seen, bool mine)
+static void put_on_list(yn_child *c)
 {
-    (void)me;
+    atomic_fetch_add(&c->record->references, 1);
+    c->next = atomic_load(&yn_private_page->children);
+    atomic_store(&yn_private_page->children, c);
+}
+
+void yn_children_add(yunta_process *record, pid_t pid, int seen, bool mine)
+{
+    record->entry = (yn_child){.record = record, .pid = pid, .seen = seen, .mine = mine};
+    lock();
+    put_on_list(&record->entry);
+    unlock();
+}
+
+/* An entry for what somebody else has started. -ENOMEM. */
+static int add_foreign(yn_self *me, yunta_process *record, int seen)
+{
     yn_child *c = malloc(sizeof *c);
     if (!c)
         return -ENOMEM;
-    *c = (yn_child){.record = record, .pid = pid, .seen = seen, .mine = mine};
-    atomic_fetch_add(&record->references, 1);
+    *c = (yn_child){.record = record, .pid = atomic_load(&record->pid), .seen = seen};
     lock();
-    free_inherited();
-    c->next = atomic_load(&yn_private_page->children);
-    set_first(c);
+    free_inherited(me);
+    c->next_made = made;
+    made = c;
+    put_on_list(c);
     unlock();
     return 0;
 }
@@ -87,7 +95,7 @@ static yn_child *unlink_idle(yn_child *c)
         return NULL;
     yn_child *before = atomic_load(&yn_private_page->children);
     if (c == before) {
-        set_first(c->next);
+        atomic_store(&yn_private_page->children, c->next);
         return c;
     }
     while (before->next != c)
@@ -96,14 +104,27 @@ static yn_child *unlink_idle(yn_child *c)
     return c;
 }
 
+static void free_made(yn_child *c)
+{
+    lock();
+    yn_child **link = &made;
+    while (*link != c)
+        link = &(*link)->next_made;
+    *link = c->next_made;
+    unlock();
+    free(c);
+}
+
 static void discard(yn_self *me, yn_child *c)
 {
     if (!c)
         return;
+    yunta_process *record = c->record;
     if (c->seen >= 0)
         close(c->seen);
-    yn_record_release(me, c->record);
-    free(c);
+    if (c != &record->entry)
+        free_made(c);
+    yn_record_release(me, record);
 }
 
 /* With the lock held: kept until let_go. */
@@ -191,13 +212,13 @@ static int wait_for_child(yn_self *me, yn_child *c, yn_deadline deadline)
         uint32_t key = yn_event_key(changed);
         if (c->seen < 0)
             yn_event_announce(changed);
+        else if (deadline != 0)
+            yn_life_has_ended(c->seen, deadline);
         if (look_at_child(me, c) == 0)
             return 0;
         if (yn_deadline_left(deadline) == 0)
             return -ETIMEDOUT;
-        if (c->seen >= 0)
-            yn_life_has_ended(c->seen, deadline);
-        else /* its death will change what we sleep on */
+        if (c->seen < 0) /* its death will change what we sleep on */
             yn_event_wait(me, changed, key, deadline);
     }
 }
@@ -307,7 +328,7 @@ int yn_children_sentinel(yn_self *me, yunta_process *record)
     if (c && others < 0)
         c->seen = seen;
     unlock();
-    int r = c ? 0 : yn_children_add(me, record, atomic_load(&record->pid), seen, false);
+    int r = c ? 0 : add_foreign(me, record, seen);
     if (r != 0 || others >= 0)
         close(seen);
     return r != 0 ? r : others >= 0 ? others : seen;

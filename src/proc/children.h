@@ -4,19 +4,8 @@
 
 #include "proc/record.h"
 
-typedef struct yn_child {
-    struct yn_child *next;
-    yunta_process *record; /* one reference */
-    pid_t pid;
-    int seen;  /* life descriptor, or -1 */
-    bool mine; /* a child of this very process in the kernel's sense: to be waited for here */
-    bool reaped;
-    bool forgotten; /* off the list as soon as nobody uses it */
-    int users;      /* threads that are at it right now, without the lock */
-} yn_child;
-
-/* Puts a started process on the list; the list owns `seen` and a reference from here on. -ENOMEM. */
-int yn_children_add(yn_self *me, yunta_process *record, pid_t pid, int seen, bool mine);
+/* Puts a process that was just started here on the list; the list owns `seen` and a reference from here on. */
+void yn_children_add(yunta_process *record, pid_t pid, int seen, bool mine);
 
 /* Waits until the record says ENDED; reaps if this process has to. 0 or -ETIMEDOUT. Works for any process of the team.
  */

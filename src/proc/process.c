@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -130,20 +129,6 @@ static void flush_if_free(FILE *stream)
     funlockfile(stream);
 }
 
-/* A process that cannot be kept. */
-static void undo(yn_self *me, const yn_launch *launch)
-{
-    yunta_process *record = launch->record;
-    int seen = launch->seen >= 0 ? launch->seen : yn_life_open_pid(launch->pid);
-    yn_life_signal(seen, launch->pid, SIGKILL);
-    if (launch->mine)
-        waitpid(launch->pid, NULL, 0);
-    else
-        yn_children_wait(me, record, YN_NEVER);
-    if (seen >= 0)
-        close(seen);
-}
-
 static void abandon(yn_self *me, yunta_process *record)
 {
     yn_claim who = atomic_load(&record->who);
@@ -176,10 +161,8 @@ static int attempt(yn_self *me, yunta_process **process, const yn_start *start, 
         return r;
     }
     atomic_store(&record->pid, launch.pid);
-    r = yn_children_add(me, record, launch.pid, launch.seen, launch.mine);
-    if (r != 0)
-        undo(me, &launch);
-    else if (launcher->waits || record->setup || launch.has_streams) {
+    yn_children_add(record, launch.pid, launch.seen, launch.mine);
+    if (launcher->waits || record->setup || launch.has_streams) {
         await_standing(me, record);
         r = outcome_of_start(me, record);
     }

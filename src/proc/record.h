@@ -41,6 +41,20 @@ typedef enum yn_helped {
     YN_HELPED_SIGNALS = 2    /* changed_signals is written */
 } yn_helped;
 
+/* An entry on the private list of a process (children.h). The starter's own stands in the record: memory of its own, it
+ * would have to copy after each fork. */
+typedef struct yn_child {
+    struct yn_child *next;
+    struct yn_child *next_made; /* of those that are not in a record */
+    yunta_process *record;      /* one reference */
+    pid_t pid;
+    int seen;  /* life descriptor, or -1 */
+    bool mine; /* a child of this very process in the kernel's sense: to be waited for here */
+    bool reaped;
+    bool forgotten; /* off the list as soon as nobody uses it */
+    int users;      /* threads that are at it right now, without the lock */
+} yn_child;
+
 struct yunta_process {
     yn_event_shared changed; /* notified at each change of `state` */
     _Atomic uint32_t state;
@@ -73,6 +87,8 @@ struct yunta_process {
     _Atomic uint64_t returned;
     _Atomic uint64_t exit_note;
     char text[YUNTA_FAILURE_TEXT]; /* what yunta_fail said in the entry */
+
+    yn_child entry; /* the starter's */
 
     _Atomic uint64_t
         death_seen_ns; /* when somebody who waits first knew that it is dead, and its end was not yet written */
