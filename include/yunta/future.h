@@ -11,16 +11,17 @@ extern "C" {
 
 /* Waits up to `milliseconds` for the outcome and copies the result to *out (which may be NULL). Any number of times. 0,
  * or the failure's code: YUNTA_EFAILED: the task returned < 0; YUNTA_ECRASHED: its worker died; YUNTA_EEXITED: it
- * called exit; YUNTA_EFOREMAN; YUNTA_ECLOSED: the pool ended first; -ECANCELED; -ETIMEDOUT: not yet; -EINVAL: NULL. */
+ * called exit; YUNTA_EFOREMAN; YUNTA_ECLOSED: the pool ended first; -ECANCELED; -ETIMEDOUT: not yet; -EINVAL: NULL;
+ * -EPERM: it belongs to another process. */
 YUNTA_API int yunta_await(yunta_future *future, void *out, int milliseconds);
 
-YUNTA_API bool yunta_future_is_done(yunta_future *future); /* false for NULL */
+YUNTA_API bool yunta_future_is_done(yunta_future *future); /* false for NULL, and another process's */
 
-/* Why it failed: 0, with why->code 0 if it went well; -EAGAIN while it is not done; -EINVAL: NULL. */
+/* Why it failed: 0, with why->code 0 if it went well; -EAGAIN while it is not done; -EINVAL: NULL; -EPERM. */
 YUNTA_API int yunta_future_failure(yunta_future *future, yunta_failure *why);
 
 /* Takes back a task that no worker has begun. 0: it will not run, await says -ECANCELED. -EBUSY: it runs or is done;
- * -EINVAL: NULL. */
+ * -EINVAL: NULL; -EPERM. */
 YUNTA_API int yunta_future_cancel(yunta_future *future);
 
 /* Frees it, whether done or not; a task that runs is not stopped. Accepts NULL; returns NULL. */

@@ -34,18 +34,20 @@ typedef struct yunta_pool_options {
  * unknown start method; YUNTA_ESTART: no worker came up; otherwise as yunta_process_start. */
 YUNTA_API int yunta_pool_create(yunta_pool **pool, const yunta_pool_options *options);
 
-/* No more tasks: submit and map return YUNTA_ECLOSED. What was taken is finished. Again: 0. -EINVAL: NULL. */
+/* No more tasks: submit and map return YUNTA_ECLOSED. What was taken is finished. Again: 0. -EINVAL: NULL; -EPERM: the
+ * pool belongs to another process (as in a forked copy of the one that made it). */
 YUNTA_API int yunta_pool_close(yunta_pool *pool);
 
 /* Ends it now: the workers are killed, tasks not done fail with YUNTA_ECLOSED. Again: 0. May be called from a signal
- * handler. -EINVAL: NULL. */
+ * handler. -EINVAL: NULL; -EPERM. */
 YUNTA_API int yunta_pool_terminate(yunta_pool *pool);
 
-/* After close or terminate: waits for the end of the last worker. -ETIMEDOUT; -EINVAL: NULL, or neither was called. */
+/* After close or terminate: waits for the end of the last worker. -ETIMEDOUT; -EINVAL: NULL, or neither was called;
+ * -EPERM. */
 YUNTA_API int yunta_pool_join(yunta_pool *pool, int milliseconds);
 
 /* Terminates if work is under way, else closes; joins and frees. Futures stay valid, and say YUNTA_ECLOSED if not done.
- * Accepts NULL; returns NULL. Nobody may use the pool any more. */
+ * Accepts NULL; returns NULL. Nobody may use the pool any more. Of another process's pool nothing is done. */
 YUNTA_API yunta_pool *yunta_pool_destroy(yunta_pool *pool);
 
 typedef struct yunta_map_options {

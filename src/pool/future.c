@@ -22,7 +22,8 @@ int yunta_pool_submit(yunta_pool *pool, const yunta_task *task, const void *in, 
         free(made);
         return r != 0 ? r : -ENOMEM;
     }
-    memcpy((char *)(uintptr_t)job->in, in, task->input_size);
+    if (task->input_size)
+        memcpy((char *)(uintptr_t)job->in, in, task->input_size);
     *made = (yunta_future){.shared = pool->shared, .pool = pool, .job = job, .owner = me->claim};
     atomic_fetch_add(&pool->shared->references, 1);
     r = yn_jobs_submit(me, pool, job);
@@ -71,7 +72,8 @@ int yunta_await(yunta_future *future, void *out, int milliseconds)
 
 bool yunta_future_is_done(yunta_future *future)
 {
-    return future && yunta_await(future, NULL, 0) != -ETIMEDOUT;
+    int r = yunta_await(future, NULL, 0);
+    return future && r != -ETIMEDOUT && r != -EPERM;
 }
 
 int yunta_future_failure(yunta_future *future, yunta_failure *why)
@@ -94,8 +96,12 @@ int yunta_future_failure(yunta_future *future, yunta_failure *why)
 
 int yunta_future_cancel(yunta_future *future)
 {
-    if (!future)
-        return -EINVAL;
+    int r = -EINVAL;
+    yn_self *me = future ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    if (future->owner != me->claim)
+        return -EPERM;
     uint32_t open = YN_JOB_OPEN;
     if (!atomic_compare_exchange_strong(&future->job->state, &open, YN_JOB_CANCELLED))
         return -EBUSY;
@@ -107,9 +113,7 @@ yunta_future *yunta_future_destroy(yunta_future *future)
 {
     int r;
     yn_self *me = future ? yn_self_get(&r) : NULL;
-    if (!me)
-        return NULL;
-    if (future->owner == me->claim) {
+    if (me && future->owner == me->claim) {
         yn_jobs_release(me, future->job);
         yn_pool_release(me, future->shared);
     }

@@ -50,7 +50,6 @@ static YN_NOINLINE void fail(worker *w, yn_job_shared *job, uint64_t index, int 
     memcpy(why.name, job->name, sizeof why.name);
     char *said = yn_fail_text();
     strncpy(why.text, said[0] ? said : yunta_strerror(code == YUNTA_EFAILED ? value : code), sizeof why.text - 1);
-    said[0] = '\0';
     yn_job_fail(w->me, job, &why);
 }
 
@@ -60,6 +59,7 @@ static void run_single(worker *w, yn_job_shared *job)
     if (!atomic_compare_exchange_strong(&job->state, &open, YN_JOB_RUNNING | w->number << 8))
         return;
     task_call call = call_of(w, job);
+    yn_fail_text()[0] = '\0';
     int r = call ? call(job->in, job->out) : YUNTA_ENOFUNCTION;
     if (YN_UNLIKELY(r < 0))
         fail(w, job, 0, call ? YUNTA_EFAILED : r, r);
@@ -70,9 +70,11 @@ static void run_single(worker *w, yn_job_shared *job)
 static void run_chunk(worker *w, yn_job_shared *job, const yn_chunk *chunk, task_call call)
 {
     const char *in = job->in + chunk->at * job->in_size;
-    char *out = job->out + chunk->at * job->out_size;
+    char *out = job->out + chunk->at * job->out_size, *said = yn_fail_text();
     uint32_t number = w->number, end = chunk->end;
     for (uint32_t i = chunk->at; i < end; i++, in += job->in_size, out += job->out_size) {
+        if (YN_UNLIKELY(said[0])) /* by one that did not fail then, or by the hook */
+            said[0] = '\0';
         yn_job_begin(job, number, i, end);
         int r = call ? call(in, out) : YUNTA_ENOFUNCTION;
         if (YN_UNLIKELY(r < 0))

@@ -23,6 +23,45 @@ START_TEST(null_is_refused)
 }
 END_TEST
 
+/* 0: says why it fails, and does not; < 0: fails, and does not say why. */
+static int say_or_fail(const int *x, int *y)
+{
+    *y = 0;
+    return *x < 0 ? *x : (yunta_fail(*x, "all is well"), 0);
+}
+YUNTA_TASK(say_or_fail, int, int);
+
+static void say_at_start(void *unused)
+{
+    (void)unused;
+    yunta_fail(-EIO, "nothing was wrong");
+}
+
+START_TEST(what_was_said_without_failing_is_not_told_of_another_task)
+{
+    yunta_pool *pool = new_pool(1, .worker_start = say_at_start);
+    int in[] = {-EIO, 0, -EIO, 0, -EIO}, out[5];
+    yunta_failure why[4];
+    size_t failed;
+    for (size_t chunk = 0; chunk <= 5; chunk += 5) {
+        yunta_map_options o = {.failures = why, .failure_capacity = 4, .failure_count = &failed, .chunk = chunk};
+        ck_assert_int_eq(yunta_map_with(pool, say_or_fail, in, out, 5, &o), YUNTA_EFAILED);
+        ck_assert_uint_eq(failed, 3);
+        for (size_t i = 0; i < failed; i++)
+            ck_assert_str_eq(why[i].text, yunta_strerror(-EIO));
+    }
+    for (int i = 1; i <= 2; i++) {
+        yunta_future *future;
+        ck_assert_int_eq(yunta_submit(pool, say_or_fail, &in[i], &future), 0);
+        ck_assert_int_eq(yunta_await(future, NULL, 20000), i == 1 ? 0 : YUNTA_EFAILED);
+        ck_assert_int_eq(yunta_future_failure(future, why), 0);
+        ck_assert_str_eq(why->text, i == 1 ? "" : yunta_strerror(-EIO));
+        yunta_future_destroy(future);
+    }
+    yunta_pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(the_outcome_may_be_asked_for_again)
 {
     yunta_pool *pool = new_pool(2);
@@ -220,6 +259,7 @@ static Suite *make(void)
     Suite *suite = suite_create("future");
     TCase *cases = test_case(suite, "future");
     FOR_EACH_BACK_END(cases, null_is_refused);
+    FOR_EACH_BACK_END(cases, what_was_said_without_failing_is_not_told_of_another_task);
     FOR_EACH_BACK_END(cases, the_outcome_may_be_asked_for_again);
     FOR_EACH_BACK_END(cases, an_error_is_told_with_its_text);
     FOR_EACH_BACK_END(cases, a_wait_has_a_limit);

@@ -234,7 +234,9 @@ static int try_it_in_child(yunta_pool *pool, yunta_future *future)
     yunta_future *mine;
     if (yunta_map(pool, square, &in, &out, 1) != -EPERM || yunta_submit(pool, square, &in, &mine) != -EPERM)
         return 1;
-    if (yunta_await(future, &out, 0) != -EPERM)
+    yunta_failure why;
+    if (yunta_await(future, &out, 0) != -EPERM || yunta_future_failure(future, &why) != -EPERM ||
+        yunta_future_cancel(future) != -EPERM || yunta_future_is_done(future))
         return 2;
     if (yunta_pool_close(pool) != -EPERM || yunta_pool_terminate(pool) != -EPERM || yunta_pool_join(pool, 0) != -EPERM)
         return 3;
