@@ -308,9 +308,10 @@ int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options)
         return -EOVERFLOW;
     int r;
     yn_self *me = yn_self_get(&r);
-    void *block = NULL;
-    if (me)
-        r = yn_heap_alloc_zeroed(me, &block, sizeof(yunta_queue), 128);
+    if (!me)
+        return r;
+    void *block;
+    r = yn_heap_alloc_zeroed(me, &block, sizeof(yunta_queue), 128);
     if (r != 0)
         return r;
     yunta_queue *q = block;

@@ -185,8 +185,10 @@ static int foreman_main(const void *argument)
     memcpy(&pool, argument, sizeof pool);
     int error;
     foreman f = {.me = yn_self_get(&error), .pool = pool, .worker = calloc(pool->workers, sizeof(yunta_process *))};
-    if (!f.me || !f.worker)
+    if (!f.me || !f.worker) {
+        free(f.worker);
         return 1;
+    }
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);

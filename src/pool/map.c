@@ -140,7 +140,10 @@ int yunta_pool_map(yunta_pool *pool, const yunta_task *task, const void *in, voi
     if (yn_pool_state_of(pool->shared) != YN_POOL_OPEN)
         return yn_pool_state_of(pool->shared) == YN_POOL_BROKEN ? YUNTA_ESTART : YUNTA_ECLOSED;
     r = yn_owner_mend(me, pool);
-    map m = {.me = me, .pool = pool, .task = task, .in = in, .out = out, .options = options};
+    char nothing; /* where tasks have no input or no output */
+    map m = {.me = me, .pool = pool, .task = task, .options = options};
+    m.in = in ? in : &nothing;
+    m.out = out ? out : &nothing;
     for (size_t done = 0; r == 0 && done < count;) {
         uint32_t part = (uint32_t)(count - done < YN_JOB_MOST ? count - done : YN_JOB_MOST);
         r = run_part(&m, done, part);

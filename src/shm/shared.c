@@ -45,7 +45,7 @@ static int check(size_t size, size_t alignment, size_t count)
     if (size == 0 || count == 0 || alignment > 4096 || !yn_is_power_of_two(alignment))
         return -EINVAL;
     size_t total;
-    if (__builtin_mul_overflow(size, count, &total) || total > (size_t)PTRDIFF_MAX - 2 * 4096)
+    if (__builtin_mul_overflow(size, count, &total) || total > (size_t)PTRDIFF_MAX - (size_t)2 * 4096)
         return -EOVERFLOW;
     return 0;
 }
@@ -73,8 +73,9 @@ int yunta_shared_create(void **memory, size_t size, size_t alignment, size_t cou
 
 void *yunta_shared_alloc(size_t size, size_t alignment, size_t count)
 {
-    void *memory;
-    return yunta_shared_create(&memory, size, alignment, count) == 0 ? memory : NULL;
+    void *memory = NULL;
+    yunta_shared_create(&memory, size, alignment, count);
+    return memory;
 }
 
 int yunta_shared_free(void *memory)

@@ -183,9 +183,10 @@ int yunta_semaphore_create(yunta_semaphore **semaphore, const yunta_semaphore_op
         return -EINVAL;
     int r;
     yn_self *me = yn_self_get(&r);
-    void *block = NULL;
-    if (me)
-        r = yn_heap_alloc_zeroed(me, &block, sizeof **semaphore, YN_CACHE_LINE);
+    if (!me)
+        return r;
+    void *block;
+    r = yn_heap_alloc_zeroed(me, &block, sizeof **semaphore, YN_CACHE_LINE);
     if (r != 0)
         return r;
     yunta_semaphore *made = block;
