@@ -22,7 +22,7 @@ int yunta_pool_submit(yunta_pool *pool, const yunta_task *task, const void *in, 
         free(made);
         return r != 0 ? r : -ENOMEM;
     }
-    if (task->input_size)
+    if (in)
         memcpy((char *)(uintptr_t)job->in, in, task->input_size);
     *made = (yunta_future){.shared = pool->shared, .pool = pool, .job = job, .owner = me->claim};
     atomic_fetch_add(&pool->shared->references, 1);
