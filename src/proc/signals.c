@@ -1,4 +1,4 @@
-/* Dispositions of signals by the kernel's own call: libc would refuse those that it uses itself, and cost more.
+/* Dispositions of signals by the kernel's own call: libc's would cost more.
  * Never takes a lock; runs in a fresh child.
  * Next: proc/child.c, proc/launch_fork.c. */
 #include "proc/signals.h"
@@ -6,6 +6,14 @@
 #include "os/rawsys.h"
 
 enum { signals = 64, by_default = 0, to_be_ignored = 1 };
+
+/* Those between the kernel's first real-time signal and SIGRTMIN: libc ends threads by them, and changes their user. It
+ * notes in memory that its handlers stand, and a forked child has that memory. */
+#if defined(__GLIBC__)
+static const uint64_t libcs_own = UINT64_C(3) << 31;
+#else
+static const uint64_t libcs_own = UINT64_C(7) << 31;
+#endif
 
 typedef struct disposition { /* as the kernel has it, on both machines */
     uint64_t handler, flags, restorer, mask;
@@ -43,7 +51,7 @@ uint64_t yn_signals_ignored(void)
 
 YN_IN_CHILD void yn_signals_set(uint64_t which, uint64_t ignored)
 {
-    for (; which != 0; which &= which - 1) {
+    for (which &= ~libcs_own; which != 0; which &= which - 1) {
         int number = __builtin_ctzll(which);
         disposition wanted = {.handler = ignored >> number & 1 ? to_be_ignored : by_default};
         yn_raw4(SYS_rt_sigaction, number + 1, &wanted, NULL, sizeof wanted.mask);

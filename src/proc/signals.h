@@ -12,7 +12,7 @@ uint64_t yn_signals_changed(void);
 /* Those that it ignores. */
 uint64_t yn_signals_ignored(void);
 
-/* Makes the signals in `which` ignored, if they are in `ignored`, or default. */
+/* Makes the signals in `which` ignored, if they are in `ignored`, or default; but those that libc keeps for itself. */
 void yn_signals_set(uint64_t which, uint64_t ignored);
 
 #endif
