@@ -6,6 +6,7 @@
 #include "os/rawsys.h"
 #include "os/stream.h"
 #include "os/text.h"
+#include "os/threads.h"
 #include "proc/exit.h"
 #include "proc/signals.h"
 #include "proc/team.h"
@@ -93,8 +94,8 @@ static int take_identity(const yn_child_setup *s)
 {
     uid_t u[3];
     gid_t g[3];
-    getresuid(&u[0], &u[1], &u[2]);
-    getresgid(&g[0], &g[1], &g[2]);
+    yn_raw3(SYS_getresuid, &u[0], &u[1], &u[2]);
+    yn_raw3(SYS_getresgid, &g[0], &g[1], &g[2]);
     if (memcmp(u, s->users, sizeof u) == 0 && memcmp(g, s->groups, sizeof g) == 0)
         return 0;
     bool done = (setgroups(s->supplementary_count, s->supplementary) == 0 || errno == EPERM) &&
@@ -135,11 +136,11 @@ static int set_environment(const yn_child_setup *s)
     return 0;
 }
 
-static int apply(const yn_child_setup *s)
+static int apply(const yn_child_setup *s, uint32_t helped)
 {
     int r = 0;
     if (s->carried) {
-        umask(s->mask);
+        yn_raw1(SYS_umask, s->mask);
         r = take_identity(s);
     }
     if (r == 0 && (s->new_group || s->process_group > 0))
@@ -152,7 +153,7 @@ static int apply(const yn_child_setup *s)
         r = chdir(s->directory) == 0 ? 0 : -errno;
     if (r == 0)
         r = set_identity(s);
-    if (r == 0 && s->has_environment)
+    if (r == 0 && s->has_environment && !(helped & YN_HELPED_ENVIRONMENT))
         r = set_environment(s);
     return r;
 }
@@ -162,6 +163,16 @@ __attribute__((noreturn)) static void give_up(yunta_process *record, int error)
     atomic_store(&record->start_error, error);
     yn_record_set_state(record, YN_PROCESS_FAILED);
     _exit(127);
+}
+
+static int find_call(yunta_process *record)
+{
+    void (*found)(void) = NULL;
+    if (!record->function || atomic_load(&record->helped) & YN_HELPED_FUNCTION)
+        return 0;
+    int r = yn_image_resolve(record->function, &found);
+    record->call = (int (*)(const void *))found;
+    return r;
 }
 
 YN_IN_CHILD void yn_child_run(yunta_process *record, const struct yn_child_birth *birth)
@@ -194,12 +205,9 @@ YN_IN_CHILD void yn_child_run(yunta_process *record, const struct yn_child_birth
     if (yunta_get_start_method() != record->method)
         yunta_set_start_method(record->method);
     if (r == 0 && record->setup)
-        r = apply(record->setup);
-    void (*found)(void) = NULL;
-    if (r == 0 && record->function) {
-        r = yn_image_resolve(record->function, &found);
-        record->call = (int (*)(const void *))found;
-    }
+        r = apply(record->setup, atomic_load(&record->helped));
+    if (r == 0)
+        r = find_call(record);
     if (r != 0)
         give_up(record, r);
     reset_signals(record);
@@ -218,9 +226,18 @@ static void *place(char *block, size_t *size, const void *from, size_t bytes)
     return to;
 }
 
-/* umask itself can only be read by changing it, which other threads would see. */
+/* umask itself can only be read by changing it, which other threads would see, and handlers of signals. */
 static mode_t current_mask(void)
 {
+    if (yn_is_single_threaded()) {
+        sigset_t all, before;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, &before);
+        mode_t mask = umask(077);
+        umask(mask);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        return mask;
+    }
     uint64_t digits = yn_text_number("/proc/self/status", "Umask:");
     if (digits > 7777)
         return 022;

@@ -378,13 +378,23 @@ static bool is_daemon(const yn_child *c)
     return c->record->daemon || c->record->internal;
 }
 
+/* Where there is no descriptor left to be had, by its pid, which is its own while its slot is. */
+static void signal_child(yn_self *me, yn_child *c, int signal)
+{
+    int seen = yn_children_sentinel(me, c->record);
+    if (seen >= 0)
+        yn_life_signal(seen, c->pid, signal);
+    else if (yn_claim_is_alive(&me->arena->slots, atomic_load(&c->record->who)))
+        kill(c->pid, signal);
+}
+
 YN_IN_CHILD void yn_children_end(yn_self *me)
 {
     if (!atomic_load(&yn_private_page->children))
         return;
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
         if (is_started_here(me, c) && is_daemon(c) && !has_ended(me, c))
-            yn_life_signal(c->seen, c->pid, SIGTERM);
+            signal_child(me, c, SIGTERM);
     yn_deadline grace = yn_deadline_in(daemon_grace_ms);
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
         if (is_started_here(me, c) && !is_daemon(c))
@@ -392,7 +402,7 @@ YN_IN_CHILD void yn_children_end(yn_self *me)
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c)) {
         if (!is_started_here(me, c) || !is_daemon(c) || yn_children_wait(me, c->record, grace) == 0)
             continue;
-        yn_life_signal(c->seen, c->pid, SIGKILL);
+        signal_child(me, c, SIGKILL);
         yn_children_wait(me, c->record, yn_deadline_in(10 * daemon_grace_ms));
     }
 }

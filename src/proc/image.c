@@ -108,16 +108,20 @@ yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
     return ref;
 }
 
-int yn_image_resolve(const yn_image_ref *ref, void (**function)(void))
+int yn_image_find(const yn_image_ref *ref, void (**function)(void))
 {
     search s = {.ref = ref};
     dl_iterate_phdr(look, &s);
-    if (!s.found && !ref->is_program && ref->path[0] != '\0' && dlopen(ref->path, RTLD_NOW | RTLD_GLOBAL)) {
-        s = (search){.ref = ref};
-        dl_iterate_phdr(look, &s);
-    }
     if (!s.found)
         return YUNTA_ENOFUNCTION;
     *function = (void (*)(void))(uintptr_t)(s.module.base + ref->offset);
     return 0;
+}
+
+int yn_image_resolve(const yn_image_ref *ref, void (**function)(void))
+{
+    int r = yn_image_find(ref, function);
+    if (r != 0 && !ref->is_program && ref->path[0] != '\0' && dlopen(ref->path, RTLD_NOW | RTLD_GLOBAL))
+        r = yn_image_find(ref, function);
+    return r;
 }

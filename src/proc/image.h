@@ -17,6 +17,7 @@ typedef struct yn_image_ref {
 yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error);
 
 /* Finds it in this process, loading its shared library if need be. 0 or YUNTA_ENOFUNCTION. */
+int yn_image_find(const yn_image_ref *ref, void (**function)(void)); /* … among the modules that are loaded */
 int yn_image_resolve(const yn_image_ref *ref, void (**function)(void));
 
 #endif

@@ -2,6 +2,7 @@
  * Never holds a lock of ours across the fork. What the parent has not flushed, the child throws away.
  * Next: proc/child.c, what the child does first. */
 #include "os/life.h"
+#include "os/threads.h"
 #include "proc/child.h"
 #include "proc/launcher.h"
 #include "proc/signals.h"
@@ -10,13 +11,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
-#include <sys/single_threaded.h>
-#define IS_SINGLE_THREADED (__libc_single_threaded)
-#else
-#define IS_SINGLE_THREADED false
-#endif
-
 /* While the child is coming up, on another processor perhaps: what it would do itself, did it come to it first. */
 static void help(yn_self *me, const yn_launch *launch)
 {
@@ -24,7 +18,7 @@ static void help(yn_self *me, const yn_launch *launch)
     if (launch->seen >= 0 && yn_team_announce_child(me, atomic_load(&record->who), launch->pid, launch->seen))
         atomic_fetch_or(&record->helped, YN_HELPED_ANNOUNCED);
     /* Another thread might have changed dispositions since the fork. */
-    if (IS_SINGLE_THREADED && !(atomic_load(&record->helped) & YN_HELPED_SIGNALS)) {
+    if (yn_is_single_threaded() && !(atomic_load(&record->helped) & YN_HELPED_SIGNALS)) {
         record->changed_signals = yn_signals_changed();
         atomic_fetch_or(&record->helped, YN_HELPED_SIGNALS);
     }

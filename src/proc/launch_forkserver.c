@@ -2,7 +2,6 @@
  * Never depends on the size or the threads of the caller.
  * Next: proc/server.c, the other side; proc/watch.c, who execs it. */
 #include "os/fdpass.h"
-#include "os/life.h"
 #include "proc/child.h"
 #include "proc/exec.h"
 #include "proc/launcher.h"
@@ -157,7 +156,7 @@ static int start(yn_self *me, yn_launch *launch)
     if (r != 0)
         return r;
     launch->pid = atomic_load(&record->pid);
-    launch->seen = launch->pid > 0 ? yn_life_open_pid(launch->pid) : -1;
+    launch->seen = -1; /* opened when it is asked for: its death we hear of by the watch, its end by the server */
     launch->mine = false;
     return 0;
 }

@@ -37,8 +37,10 @@ typedef struct yn_child_setup {
 
 /* What has been done already that the child would otherwise do itself. */
 typedef enum yn_helped {
-    YN_HELPED_ANNOUNCED = 1, /* the watch has been told of it */
-    YN_HELPED_SIGNALS = 2    /* changed_signals is written */
+    YN_HELPED_ANNOUNCED = 1,  /* the watch has been told of it */
+    YN_HELPED_SIGNALS = 2,    /* changed_signals is written */
+    YN_HELPED_FUNCTION = 4,   /* `call` is what `function` means in the child */
+    YN_HELPED_ENVIRONMENT = 8 /* the child inherits the environment that it is to have */
 } yn_helped;
 
 /* An entry on the private list of a process (children.h). The starter's own stands in the record: memory of its own, it
@@ -77,8 +79,9 @@ struct yunta_process {
     yn_child_setup *setup;    /* NULL: nothing asked for */
     uint64_t changed_signals; /* what it inherits other than at the default (proc/signals.h) */
 
-    _Atomic yn_claim server; /* the forkserver that has taken the request; the starter, to take it back */
-    int kept_descriptor;     /* where there are no pidfds: what an exec'ed child holds until its end, or -1 */
+    _Atomic yn_claim server;           /* the forkserver that has taken the request; the starter, to take it back */
+    struct yunta_process *next_served; /* the forkserver's list of its children; a reference each */
+    int kept_descriptor;               /* where there are no pidfds: what an exec'ed child holds until its end, or -1 */
 
     /* Written by the child: when it was born (boot time, or a little later), which tells its pid from a later owner's;
      * what its entry returned, once it has (1 << 32 | value); and before _exit the same for what it ends with. So a

@@ -3,9 +3,12 @@
  * locks. Next: proc/launch_forkserver.c, the other side. */
 #include "proc/server.h"
 #include "os/fdpass.h"
+#include "os/life.h"
 #include "os/oom.h"
 #include "os/rawsys.h"
 #include "proc/child.h"
+#include "proc/signals.h"
+#include "proc/team.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,37 +18,56 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-typedef struct served {
-    struct served *next;
-    pid_t pid;
-    yunta_process *record; /* the request's reference */
-} served;
+extern char **environ;
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 
 typedef struct server {
     yn_self *me;
-    served *children;
-    int deaths; /* signalfd */
+    yunta_process *children;         /* with the references of their requests */
+    int deaths;                      /* signalfd */
+    uint64_t changed_signals;        /* what children inherit other than at the default */
+    char last[sizeof(yn_image_ref)]; /* the function looked up last, and where it is here */
+    void (*found)(void);
 } server;
 
-/* In the child: the requester's streams, directory and process group in place of the server's. */
-static void become(server *s, const yn_server_request *request, const int *fds, int count)
+static void note(int *error, long result)
 {
-    int streams[3] = {YN_STREAM_INHERIT, YN_STREAM_INHERIT, YN_STREAM_INHERIT};
-    int next = 0;
-    close(s->deaths);
-    if (setpgid(0, request->group) != 0)
-        setpgid(0, 0); /* the caller has made a session of its own: then rather alone than with the server */
-    for (int i = 0; i < 3; i++) {
-        if (request->present & (1u << i) && next < count)
-            streams[i] = fds[next++];
-        else
-            close(i);
-    }
-    int error = yn_child_set_streams(streams);
-    if (request->present & 8u && next < count && fchdir(fds[next]) != 0 && error == 0)
-        error = -errno;
+    if (result < 0 && *error == 0)
+        *error = (int)result;
+}
+
+/* In one call if their numbers follow on one another, as they mostly do. */
+YN_IN_CHILD static void close_all(int first, const int *fds, int count)
+{
+    bool follow = true;
     for (int i = 0; i < count; i++)
-        close(fds[i]);
+        follow = follow && fds[i] == first + 1 + i;
+    if (follow && yn_raw3(SYS_close_range, first, first + count, 0) == 0)
+        return;
+    yn_raw1(SYS_close, first);
+    for (int i = 0; i < count; i++)
+        yn_raw1(SYS_close, fds[i]);
+}
+
+/* In the child: the requester's streams, directory and process group in place of the server's. */
+YN_IN_CHILD static void become(server *s, const yn_server_request *request, const int *fds, int count)
+{
+    int next = 0, error = 0;
+    if (yn_raw2(SYS_setpgid, 0, request->group) != 0)
+        yn_raw2(SYS_setpgid, 0,
+                0);               /* the caller has made a session of its own: then rather alone than with the server */
+    for (int i = 0; i < 3; i++) { /* what was passed to us is none of the three: see yn_server_main */
+        if (!(request->present & (1u << i)) || next >= count)
+            yn_raw1(SYS_close, i);
+        else
+            note(&error, yn_raw3(SYS_dup3, fds[next++], i, 0));
+    }
+    if (request->present & 8u && next < count)
+        note(&error, yn_raw1(SYS_fchdir, fds[next]));
+    close_all(s->deaths, fds, count);
     if (error != 0) {
         atomic_store(&request->record->start_error, error);
         yn_record_set_state(request->record, YN_PROCESS_FAILED);
@@ -61,6 +83,51 @@ static void refuse(yunta_process *record, int error)
     yn_record_set_state(record, YN_PROCESS_FAILED);
 }
 
+/* Looked for once, if it is asked for again and again. */
+static bool find(server *s, const yn_image_ref *ref)
+{
+    if (memcmp(s->last, ref, sizeof s->last) == 0)
+        return s->found != NULL;
+    memcpy(s->last, ref, sizeof s->last);
+    s->found = NULL;
+    return yn_image_find(ref, &s->found) == 0;
+}
+
+/* Ours began as that of the program. */
+static bool is_environment(char *const *wanted)
+{
+    char **own = environ;
+    while (own && *own && *wanted && strcmp(*own, *wanted) == 0) {
+        own++;
+        wanted++;
+    }
+    return own && !*own && !*wanted;
+}
+
+/* What its child would else find out. A function in a library that is not loaded here it looks for itself. */
+static void prepare(server *s, yunta_process *record)
+{
+    uint32_t helped = YN_HELPED_SIGNALS;
+    record->changed_signals = s->changed_signals;
+    if (find(s, record->function)) {
+        record->call = (int (*)(const void *))s->found;
+        helped |= YN_HELPED_FUNCTION;
+    }
+    if (record->setup && record->setup->has_environment && is_environment(record->setup->environment))
+        helped |= YN_HELPED_ENVIRONMENT;
+    atomic_fetch_or(&record->helped, helped);
+}
+
+static void announce(server *s, yunta_process *record, pid_t pid)
+{
+    int seen = yn_life_open_pid(pid);
+    if (seen < 0)
+        return;
+    if (yn_team_announce_child(s->me, atomic_load(&record->who), pid, seen))
+        atomic_fetch_or(&record->helped, YN_HELPED_ANNOUNCED);
+    close(seen);
+}
+
 static void serve(server *s, const yn_server_request *request, const int *fds, int count)
 {
     yunta_process *record = request->record;
@@ -69,32 +136,31 @@ static void serve(server *s, const yn_server_request *request, const int *fds, i
         yn_record_release(s->me, record); /* taken back */
         return;
     }
-    served *child = malloc(sizeof *child);
-    pid_t pid = child ? fork() : -1;
+    prepare(s, record);
+    pid_t pid = fork();
     if (pid == 0)
         become(s, request, fds, count);
     if (pid < 0) {
-        refuse(record, child ? -errno : -ENOMEM);
-        free(child);
+        refuse(record, -errno);
         yn_record_release(s->me, record);
         return;
     }
     atomic_store(&record->pid, pid);
-    *child = (served){.next = s->children, .pid = pid, .record = record};
-    s->children = child;
+    announce(s, record, pid);
+    record->next_served = s->children;
+    s->children = record;
 }
 
 static void finish(server *s, pid_t pid, int status, const struct rusage *usage)
 {
-    for (served **link = &s->children; *link; link = &(*link)->next) {
-        served *child = *link;
-        if (child->pid != pid)
+    for (yunta_process **link = &s->children; *link; link = &(*link)->next_served) {
+        yunta_process *child = *link;
+        if (atomic_load(&child->pid) != pid)
             continue;
-        *link = child->next;
+        *link = child->next_served;
         bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-        yn_record_finish(s->me, child->record, true, status, usage, killed && yn_oom_rose());
-        yn_record_release(s->me, child->record);
-        free(child);
+        yn_record_finish(s->me, child, true, status, usage, killed && yn_oom_rose());
+        yn_record_release(s->me, child);
         return;
     }
 }
@@ -105,9 +171,9 @@ static void reap(server *s)
     struct rusage usage;
     int status;
     pid_t pid;
-    while (read(s->deaths, &info, sizeof info) == (ssize_t)sizeof info) {
-    }
-    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
+    ssize_t some = read(s->deaths, &info, sizeof info); /* there is never more than one of a kind */
+    (void)some;
+    while (s->children && (pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
         finish(s, pid, status, &usage);
 }
 
@@ -137,6 +203,7 @@ int yn_server_main(const void *unused)
     sigprocmask(SIG_BLOCK, &child, NULL);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
+    s.changed_signals = yn_signals_changed();
     s.deaths = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s.deaths < 0)
         return 1;

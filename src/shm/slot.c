@@ -141,7 +141,7 @@ void yn_slot_free_taken(yn_slot_table_shared *table, yn_claim dead)
     }
 }
 
-bool yn_slot_set_pid(yn_slot_shared *slot, yn_claim claim, int32_t pid)
+YN_IN_CHILD bool yn_slot_set_pid(yn_slot_shared *slot, yn_claim claim, int32_t pid)
 {
     uint64_t mine = yn_slot_tag(claim, (uint32_t)pid), old = atomic_load(&slot->pid);
     do {
