@@ -141,10 +141,11 @@ static int make_team(void)
 YN_IN_CHILD static yn_self *fill_self(yn_claim claim)
 {
     yn_self *me = &yn_self_tls;
+    if (me->claim != claim)
+        me->seat = NULL; /* else it is this thread's, who has slept while it joined */
     me->claim = claim;
     me->arena = atomic_load(&team_arena);
     me->slot = yn_slot_at(&me->arena->slots, yn_claim_slot(claim));
-    me->seat = NULL;
     me->arena_fd = yn_team.arena;
     return me;
 }
