@@ -44,7 +44,8 @@ int yn_life_signal(int seen, pid_t pid, int signal);
  * one. */
 static inline uint64_t yn_boot_ns(void)
 {
-    struct timespec t = {0}; /* the kernel is asked: for one call in a process, paging in libc's and its clock costs more */
+    struct timespec t = {
+        0}; /* the kernel is asked: for one call in a process, paging in libc's and its clock costs more */
     yn_raw2(SYS_clock_gettime, CLOCK_BOOTTIME, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
