@@ -11,6 +11,7 @@ typedef struct yn_self {
     yn_arena_shared *arena;
     yn_slot_shared *slot;
     yn_seat_shared *seat; /* of this thread; NULL until it first sleeps (sync/wait.c) */
+    uint64_t deaths;      /* counted when it was last about to sleep (sync/wait.c) */
     int arena_fd;
 } yn_self;
 

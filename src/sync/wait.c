@@ -48,10 +48,19 @@ int yn_wait_commit(yn_self *me, yn_deadline deadline)
     return r;
 }
 
+/* The caller has looked before our seat was written. Who was declared dead in between has nudged nobody here, so after
+ * any death since the last time he has to look once more. */
 int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadline deadline)
 {
     int r = yn_wait_prepare(me, word, expected, YN_NUDGE_COUNT);
-    return r == 0 ? yn_wait_commit(me, deadline) : r;
+    if (r != 0)
+        return r;
+    uint64_t deaths = atomic_load(&me->arena->deaths);
+    if (deaths == me->deaths)
+        return yn_wait_commit(me, deadline);
+    me->deaths = deaths;
+    yn_wait_cancel(me);
+    return 0;
 }
 
 void yn_wait_announce_change(_Atomic uint32_t *word)

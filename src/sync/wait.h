@@ -25,7 +25,7 @@ void yn_wait_cancel(yn_self *me);
 /* Sleeps while *word == expected. 0: look again; -ETIMEDOUT: the deadline has passed. */
 int yn_wait_commit(yn_self *me, yn_deadline deadline);
 
-/* prepare and commit in one, for a word whose change is all that is waited for. */
+/* prepare and commit in one, for a caller who has looked already, and looks again after a 0. */
 int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadline deadline);
 
 /* Changes a word that is waited on by yn_wait_on, and wakes all. */

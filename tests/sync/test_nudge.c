@@ -3,15 +3,19 @@
  * Read next: nudge_scene.h, and test_nudge_wake_only.c, which shows that this test would see it. */
 #include "nudge_scene.h"
 
-START_TEST(a_sleeper_at_the_moment_of_the_owners_death_is_found)
+enum { rounds = 600 };
+
+static const enum moment moments_of_death[] = {BEFORE_THE_SEAT, BEFORE_THE_SLEEP, BEFORE_THE_SECOND_SLEEP};
+
+START_TEST(the_sleeper_at_a_lock_is_found)
 {
-    ck_assert_int_eq(play(true, 1500), 0);
+    ck_assert_int_eq(play(true, moments_of_death[_i], rounds), 0);
 }
 END_TEST
 
-START_TEST(so_is_one_that_waits_for_a_unit_of_a_semaphore)
+START_TEST(the_sleeper_at_a_semaphore_is_found)
 {
-    ck_assert_int_eq(play(false, 1500), 0);
+    ck_assert_int_eq(play(false, moments_of_death[_i], rounds), 0);
 }
 END_TEST
 
@@ -19,8 +23,8 @@ static Suite *make(void)
 {
     Suite *suite = suite_create("nudge");
     TCase *cases = test_case(suite, "nudge");
-    tcase_add_test(cases, a_sleeper_at_the_moment_of_the_owners_death_is_found);
-    tcase_add_test(cases, so_is_one_that_waits_for_a_unit_of_a_semaphore);
+    tcase_add_loop_test(cases, the_sleeper_at_a_lock_is_found, 0, YN_COUNT(moments_of_death));
+    tcase_add_loop_test(cases, the_sleeper_at_a_semaphore_is_found, 0, YN_COUNT(moments_of_death));
     return suite;
 }
 

@@ -8,13 +8,13 @@ enum { rounds = 3 };
 
 START_TEST(without_the_change_the_sleeper_of_a_lock_is_lost)
 {
-    ck_assert_int_eq(play(true, rounds), rounds);
+    ck_assert_int_eq(play(true, BEFORE_THE_SLEEP, rounds), rounds);
 }
 END_TEST
 
 START_TEST(without_the_change_the_sleeper_of_a_semaphore_is_lost)
 {
-    ck_assert_int_eq(play(false, rounds), rounds);
+    ck_assert_int_eq(play(false, BEFORE_THE_SLEEP, rounds), rounds);
 }
 END_TEST
 
