@@ -157,10 +157,13 @@ static void end_children_of(watch *w, yn_claim parent)
         if (atomic_load(&slot->parent) != parent || state == YN_SLOT_FREE || state == YN_SLOT_TAKEN)
             continue;
         yn_claim claim = yn_claim_make(i, word >> 24);
-        if (descriptor_of(w, claim) >= 0)
+        if (descriptor_of(w, claim) >= 0) {
             kill_member(w, claim);
-        else if (state == YN_SLOT_STARTING && yn_slot_declare_dead(table, claim))
+        } else if (state == YN_SLOT_STARTING && yn_slot_declare_dead(table, claim)) {
+            atomic_fetch_add(&w->arena->deaths, 1);
+            yn_wait_nudge_all(table);
             yn_slot_free(table, claim);
+        }
     }
     yn_slot_free_taken(table, parent);
 }
