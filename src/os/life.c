@@ -12,16 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
+_Atomic bool yn_life_no_pidfds;
 
 int yn_life_open_pid(pid_t pid)
 {
-    int fd = (int)yn_raw2(SYS_pidfd_open, pid, 0);
+    int fd = (int)yn_pidfd_open(pid);
     if (fd < 0 || fd > 2)
         return fd;
     /* Not in the place of a standard stream that happens to be closed. */
@@ -75,7 +70,7 @@ bool yn_life_has_ended(int seen, yn_deadline deadline)
 
 int yn_life_signal(int seen, pid_t pid, int signal)
 {
-    long r = yn_raw4(SYS_pidfd_send_signal, seen, signal, 0, 0);
+    long r = yn_pidfd_signal(seen, signal);
     if (r == -EBADF || r == -ENOSYS || r == -EINVAL) {
         if (signal < 0 || signal > SIGRTMAX)
             return -EINVAL;

@@ -10,6 +10,33 @@
 
 #include <sys/types.h>
 
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+/* Asked once: Valgrind complains of each call that it does not know. */
+extern _Atomic bool yn_life_no_pidfds;
+
+static inline long yn_pidfd_open(pid_t pid)
+{
+    if (atomic_load_explicit(&yn_life_no_pidfds, memory_order_relaxed))
+        return -ENOSYS;
+    long r = yn_raw2(SYS_pidfd_open, pid, 0);
+    if (r == -ENOSYS)
+        atomic_store_explicit(&yn_life_no_pidfds, true, memory_order_relaxed);
+    return r;
+}
+
+static inline long yn_pidfd_signal(int fd, int signal)
+{
+    return atomic_load_explicit(&yn_life_no_pidfds, memory_order_relaxed)
+               ? -ENOSYS
+               : yn_raw4(SYS_pidfd_send_signal, fd, signal, 0, 0);
+}
+
 typedef struct yn_life {
     int seen; /* to be polled by others */
     int kept; /* to be held by the process itself until its end, or -1 */
@@ -19,8 +46,7 @@ typedef struct yn_life {
 int yn_life_open_self(yn_life *life);
 
 /* Of another process, by its pid: exact only while the caller knows that the pid is not reaped. The descriptor, or
- * -errno
- * (-ENOSYS without pidfds). */
+ * -errno (-ENOSYS without pidfds). */
 int yn_life_open_pid(pid_t pid);
 
 /* Of a child that was just made and is not yet reaped: its descriptor, or -1 where there are no pidfds. If there is

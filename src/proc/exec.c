@@ -3,6 +3,7 @@
  * Next: proc/launch_spawn.c, proc/init.c. */
 #include "proc/exec.h"
 #include "os/rawsys.h"
+#include "os/tool.h"
 #include "shm/heap.h"
 
 #include <fcntl.h>
@@ -26,13 +27,15 @@ void yn_exec_remember(const char *argv0)
 }
 
 /* The file's own path, while it is still the file that runs; its name in /proc otherwise (renamed, deleted, replaced).
- */
+ * Valgrind reads the link as one expects, but behind the name in /proc is its own file. */
 static void find_program(char *path, size_t size)
 {
     struct stat running, named;
     ssize_t n = readlink("/proc/self/exe", path, size - 1);
     if (n > 0) {
         path[n] = '\0';
+        if (yn_tool_is_valgrind())
+            return;
         if (stat("/proc/self/exe", &running) == 0 && stat(path, &named) == 0 && running.st_dev == named.st_dev &&
             running.st_ino == named.st_ino)
             return;

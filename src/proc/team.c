@@ -6,6 +6,7 @@
 #include "os/filelock.h"
 #include "os/futex.h"
 #include "os/life.h"
+#include "os/tool.h"
 #include "proc/watch.h"
 #include "sync/wait.h"
 
@@ -14,13 +15,6 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Null but in a program with that sanitizer in it, be the library instrumented or not. */
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): their names */
-extern void __asan_init(void) __attribute__((weak));
-extern void __msan_init(void) __attribute__((weak));
-extern void __tsan_init(void) __attribute__((weak));
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static _Atomic pid_t own_watch; /* the watch that this process started last; not waited for yet */
 
@@ -139,15 +133,6 @@ void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint3
     atomic_store(&arena->watch_generation, generation);
 }
 
-/* Whether the program's memory holds the tables of a tool that looks over it, which go on being used in the watch: by
- * what of the library is instrumented, or by Valgrind. Its own memory looks like ours; what it preloads gives it away.
- */
-static bool is_under_a_tool(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-    return __asan_init || __tsan_init || __msan_init || (preload && strstr(preload, "vgpreload"));
-}
-
 /* By the one who holds the starter's lock, all signals blocked. */
 static int start_watch(yn_arena_shared *arena, uint32_t generation)
 {
@@ -156,7 +141,9 @@ static int start_watch(yn_arena_shared *arena, uint32_t generation)
     /* One that lives, unknown because who started it died over it, or because it was about to die then, and did not. */
     pid_t pid = yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH);
     if (pid == 0) {
-        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, !is_under_a_tool());
+        /* A tool's tables are in our memory, and go on being used in the watch. */
+        bool shed_memory = !yn_tool_is_valgrind() && !yn_tool_is_sanitizer();
+        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, shed_memory);
         if (pid < 0)
             return YUNTA_ENOWATCH;
         atomic_store(&own_watch, pid);

@@ -21,13 +21,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-
 typedef struct watch {
     yn_arena_shared *arena;
     yn_team_fds fds;
@@ -55,7 +48,7 @@ static void kill_member(watch *w, yn_claim claim)
     if (fd < 0)
         return;
     /* Where the descriptor is a pipe: the process lives as long as it is not hung up, so its pid is its own. */
-    if (yn_raw4(SYS_pidfd_send_signal, fd, SIGKILL, 0, 0) < 0 && pid > 0) {
+    if (yn_pidfd_signal(fd, SIGKILL) < 0 && pid > 0) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         struct timespec none = {0, 0};
         if (yn_raw5(SYS_ppoll, &p, 1, &none, NULL, 0) == 0)
@@ -79,7 +72,7 @@ static void born(watch *w, const yn_news *news, int fd)
     yn_slot_shared *slot = slot_of(w, news->claim);
     if (!slot || !yn_claim_is_alive(&w->arena->slots, news->claim)) {
         /* Its slot was taken from it while it was being started: its starter is dead. */
-        yn_raw4(SYS_pidfd_send_signal, fd, SIGKILL, 0, 0);
+        yn_pidfd_signal(fd, SIGKILL);
         yn_raw1(SYS_close, fd);
         return;
     }
@@ -107,7 +100,7 @@ static void exec_server(watch *w, const yn_news *news)
         for (;;)
             yn_raw1(SYS_exit_group, 127);
     }
-    int fd = pid > 0 ? (int)yn_raw2(SYS_pidfd_open, pid, 0) : -1;
+    int fd = pid > 0 ? (int)yn_pidfd_open((pid_t)pid) : -1;
     if (fd >= 0) {
         atomic_store(&slot_of(w, news->claim)->parent, 0); /* who asked for it may die: it is everybody's */
         yn_slot_set_pid(slot_of(w, news->claim), news->claim, (int32_t)pid);
@@ -226,7 +219,7 @@ static uint64_t began_ns(pid_t pid)
 static void find_member(watch *w, yn_slot_shared *slot, yn_claim claim, yn_slot_state state)
 {
     pid_t pid = yn_slot_pid(slot, claim);
-    int fd = pid > 0 ? (int)yn_raw2(SYS_pidfd_open, pid, 0) : -ENOSYS;
+    int fd = pid > 0 ? (int)yn_pidfd_open(pid) : -ENOSYS;
     if (fd >= 0 && state == YN_SLOT_LIVE && began_ns(pid) > atomic_load(&slot->joined_ns) + YN_LIFE_TICK_NS) {
         yn_raw1(SYS_close, fd); /* the pid belongs to somebody else by now */
         fd = -ESRCH;
