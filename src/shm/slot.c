@@ -59,6 +59,13 @@ static void clear(yn_slot_shared *slot, yn_claim claim, yn_claim parent)
     atomic_store(&slot->parent, parent);
 }
 
+/* Never 0: with slot 0, that would be the claim of nobody. */
+static uint64_t next_epoch(uint64_t word)
+{
+    uint64_t epoch = (word >> 24) + 1;
+    return (epoch << 24) != 0 ? epoch << 24 : UINT64_C(1) << 24;
+}
+
 static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t to, yn_claim parent)
 {
     uint64_t taker = parent ? yn_claim_slot(parent) : YN_SLOT_MOST;
@@ -67,13 +74,16 @@ static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t t
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
         if (yn_slot_state_of(word) != YN_SLOT_FREE)
             continue;
-        uint64_t epoch = ((word >> 24) + 1) << 24, taken = epoch | taker << 4 | YN_SLOT_TAKEN;
+        uint64_t epoch = next_epoch(word), taken = epoch | taker << 4 | YN_SLOT_TAKEN;
         yn_claim claim = yn_claim_make(i, epoch >> 24);
-        /* The bound goes up first, so that whoever walks the table up to it meets this slot. */
+        /* The bounds go up first: whoever walks the table up to one meets this slot, and a death leaves the other too
+         * high at most. */
         raise_to(&table->used, i + 1);
-        if (!atomic_compare_exchange_strong(&slot->word, &word, taken))
-            continue;
         atomic_fetch_add_explicit(&table->alive, 1, memory_order_relaxed);
+        if (!atomic_compare_exchange_strong(&slot->word, &word, taken)) {
+            atomic_fetch_sub_explicit(&table->alive, 1, memory_order_relaxed);
+            continue;
+        }
         clear(slot, claim, parent);
         if (!atomic_compare_exchange_strong(&slot->word, &taken, epoch | YN_SLOT_STARTING))
             continue; /* we are held for dead */
