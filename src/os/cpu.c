@@ -1,6 +1,8 @@
 /* How many processors this process may use, by affinity and by quota.
  * Never answers less than 1.
  * Next: os/text.c. */
+#include "os/cpu.h"
+#include "base/base.h"
 #include "os/text.h"
 
 #include <sched.h>
@@ -57,4 +59,15 @@ int yunta_cpu_count(void)
         count = quota < count ? quota : count;
     }
     return count > 0 ? (int)count : 1;
+}
+
+int yn_cpu_count_known(void)
+{
+    static _Atomic int known;
+    int count = atomic_load_explicit(&known, memory_order_relaxed);
+    if (count == 0) {
+        count = yunta_cpu_count();
+        atomic_store_explicit(&known, count, memory_order_relaxed);
+    }
+    return count;
 }

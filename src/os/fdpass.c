@@ -36,13 +36,13 @@ int yn_fdpass_send(int socket, const void *message, size_t size, const int *fds,
         memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)count);
     }
     for (;;) {
-        ssize_t n = sendmsg(socket, &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
+        long n = yn_raw3(SYS_sendmsg, socket, &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
         if (n >= 0)
             return 0;
-        if (errno == ETOOMANYREFS && wait)
+        if (n == -ETOOMANYREFS && wait)
             sched_yield(); /* until the receiver has taken some of those under way */
-        else if (errno != EINTR)
-            return -errno;
+        else if (n != -EINTR)
+            return (int)n;
     }
 }
 

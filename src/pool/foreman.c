@@ -2,7 +2,9 @@
  * Never on the way of a task, never looks at memory of the program: what it needs stands in the arena.
  * Next: pool/settle.c, pool/owner.c (what if it dies itself). */
 #include "pool/pool.h"
+#include "os/rawsys.h"
 #include "proc/children.h"
+#include "proc/signals.h"
 #include "shm/heap.h"
 
 #include <signal.h>
@@ -13,7 +15,8 @@
 typedef struct foreman {
     yn_self *me;
     yn_pool_shared *pool;
-    yunta_process **worker; /* records of those that live */
+    yunta_process **worker;   /* records of those that live */
+    uint64_t changed_signals; /* what workers inherit and are not to keep: nothing but when all was inherited by us */
     uint32_t living;
     uint32_t early; /* deaths in a row before the start hook was through */
     int backoff_ms; /* after a failed start; 0: none is owed */
@@ -25,9 +28,11 @@ typedef struct worker_argument {
     uint32_t number;
 } worker_argument;
 
+static const uint64_t interrupt = UINT64_C(1) << (SIGINT - 1);
+
 typedef void (*hook)(void *);
 
-static hook find_hook(hook direct, const yn_image_ref *ref)
+YN_IN_CHILD static hook find_hook(hook direct, const yn_image_ref *ref)
 {
     void (*function)(void) = NULL;
     if (!ref)
@@ -36,7 +41,7 @@ static hook find_hook(hook direct, const yn_image_ref *ref)
 }
 
 /* Takes the worker's seat: not before its last tenant is dead, and only under the foreman that the pool has now. */
-static bool take_place(yn_self *me, yn_pool_shared *pool, yn_worker_shared *seat)
+YN_IN_CHILD static bool take_place(yn_self *me, yn_pool_shared *pool, yn_worker_shared *seat)
 {
     yn_claim other = 0;
     while (!atomic_compare_exchange_strong(&seat->who, &other, me->claim)) {
@@ -50,18 +55,17 @@ static bool take_place(yn_self *me, yn_pool_shared *pool, yn_worker_shared *seat
     return false;
 }
 
-static int worker_main(const void *argument)
+YN_IN_CHILD static int worker_main(const void *argument)
 {
     const worker_argument *a = argument;
     yn_pool_shared *pool = a->pool;
     yn_worker_shared *seat = &pool->worker[a->number];
     int error;
     yn_self *me = yn_self_get(&error);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a second belt: the foreman has one thread, so this is exact */
-    signal(SIGINT, SIG_IGN);
+    yn_raw2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); /* a second belt: the foreman has one thread, so this is exact */
     if (!me || !take_place(me, pool, seat))
         return 1;
-    atomic_store(&seat->pid, getpid());
+    atomic_store(&seat->pid, yn_slot_pid(me->slot, me->claim));
     hook start = find_hook(pool->worker_start, pool->start_ref), end = find_hook(pool->worker_exit, pool->exit_ref);
     if (start)
         start(pool->hook_argument);
@@ -81,6 +85,7 @@ static int start_worker(foreman *f, uint32_t w)
                       .size = sizeof argument,
                       .name = f->pool->name,
                       .internal = true,
+                      .changed_signals = &f->changed_signals,
                       .options = &fork_it};
     int r = yn_process_launch(f->me, &f->worker[w], &start);
     if (r != 0) {
@@ -179,25 +184,35 @@ static void oversee(foreman *f, const sigset_t *signals)
     kill_all(f);
 }
 
+static bool inherits_signals(const yn_self *me)
+{
+    const yunta_process *record = atomic_load(&me->slot->record);
+    return record->setup && record->setup->inherit_signals;
+}
+
 static int foreman_main(const void *argument)
 {
     yn_pool_shared *pool;
     memcpy(&pool, argument, sizeof pool);
     int error;
-    foreman f = {.me = yn_self_get(&error), .pool = pool, .worker = calloc(pool->workers, sizeof(yunta_process *))};
-    if (!f.me || !f.worker) {
-        free(f.worker);
-        return 1;
-    }
+    yunta_process *few[32] = {NULL};
+    foreman f = {.me = yn_self_get(&error), .pool = pool, .worker = few};
+    if (pool->workers > YN_COUNT(few))
+        f.worker = calloc(pool->workers, sizeof(yunta_process *));
+    if (!f.me || !f.worker)
+        return 1; /* and its memory is gone with it */
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGINT, SIG_IGN);
+    yn_raw4(SYS_rt_sigprocmask, SIG_BLOCK, &signals, NULL, sizeof interrupt);
+    if (inherits_signals(f.me))
+        f.changed_signals = yn_signals_changed() & ~interrupt; /* not passed on: of ours they may have all */
+    yn_signals_set(interrupt, interrupt);                      /* the workers inherit this */
     atomic_store(&pool->foreman, f.me->claim);
     oversee(&f, &signals);
-    free(f.worker);
+    if (f.worker != few)
+        free(f.worker);
     return 0;
 }
 

@@ -46,7 +46,7 @@ void yn_job_share_out(yn_job_shared *job)
 
 /* Completes the theft that stands in lane v. Any number of helpers, at any time later: the serial makes each step
  * happen once. */
-static void help(yn_job_shared *job, uint32_t v, uint64_t steal)
+YN_IN_CHILD static void help(yn_job_shared *job, uint32_t v, uint64_t steal)
 {
     uint32_t thief = (uint32_t)(steal >> 32) & YN_SLOT_MOST;
     uint64_t loot = atomic_load(&job->lane[thief].loot);
@@ -59,7 +59,7 @@ static void help(yn_job_shared *job, uint32_t v, uint64_t steal)
 }
 
 /* The range of lane w with no theft under way in it. */
-static uint64_t settled(yn_job_shared *job, uint32_t w)
+YN_IN_CHILD static uint64_t settled(yn_job_shared *job, uint32_t w)
 {
     uint64_t word;
     while (KIND(word = atomic_load(&job->lane[w].range)) == STEAL)
@@ -77,7 +77,7 @@ uint32_t yn_job_left(yn_job_shared *job, uint32_t w)
     return size_of(atomic_load_explicit(&job->lane[w].range, memory_order_relaxed));
 }
 
-bool yn_job_has_work(yn_job_shared *job)
+YN_IN_CHILD bool yn_job_has_work(yn_job_shared *job)
 {
     if (job->lanes == 0)
         return yn_job_state_of(job) == YN_JOB_OPEN;
@@ -90,7 +90,7 @@ bool yn_job_has_work(yn_job_shared *job)
 }
 
 /* Takes the back half of the largest range. False: there is none. */
-static bool steal(yn_job_shared *job, uint32_t w)
+YN_IN_CHILD static bool steal(yn_job_shared *job, uint32_t w)
 {
     yn_lane_shared *mine = &job->lane[w];
     for (;;) {
@@ -123,7 +123,7 @@ static bool steal(yn_job_shared *job, uint32_t w)
     }
 }
 
-bool yn_job_take(yn_job_shared *job, uint32_t w, uint32_t most, yn_chunk *chunk)
+YN_IN_CHILD bool yn_job_take(yn_job_shared *job, uint32_t w, uint32_t most, yn_chunk *chunk)
 {
     yn_lane_shared *mine = &job->lane[w];
     for (;;) {
@@ -145,7 +145,7 @@ bool yn_job_take(yn_job_shared *job, uint32_t w, uint32_t most, yn_chunk *chunk)
     }
 }
 
-void yn_job_end_chunk(yn_job_shared *job, uint32_t w, uint32_t end)
+YN_IN_CHILD void yn_job_end_chunk(yn_job_shared *job, uint32_t w, uint32_t end)
 {
     atomic_store_explicit(&job->lane[w].current, make_range(end, end), memory_order_release);
 }
@@ -179,7 +179,7 @@ bool yn_job_hand_back(yn_job_shared *job, uint32_t w)
 
 /* Every lane empty, and nobody at a chunk. The print of what was seen: thefts are in it, so no lane ever comes back to
  * an old one. */
-static bool all_empty(yn_job_shared *job, uint64_t *print)
+YN_IN_CHILD static bool all_empty(yn_job_shared *job, uint64_t *print)
 {
     *print = 0;
     for (uint32_t w = 0; w < job->lanes; w++) {
@@ -192,7 +192,7 @@ static bool all_empty(yn_job_shared *job, uint64_t *print)
     return true;
 }
 
-void yn_job_finish_if_done(yn_job_shared *job)
+YN_IN_CHILD void yn_job_finish_if_done(yn_job_shared *job)
 {
     uint64_t before, after;
     yn_full_fence(); /* our last chunk ends before we look at the others' */
@@ -204,7 +204,7 @@ void yn_job_finish_if_done(yn_job_shared *job)
         yn_job_announce(job);
 }
 
-void yn_job_announce(yn_job_shared *job)
+YN_IN_CHILD void yn_job_announce(yn_job_shared *job)
 {
     yn_event_notify_all(&job->done);
 }

@@ -2,6 +2,7 @@
  * Never leaves a process behind that it started.
  * Next: pool/map.c and pool/future.c (work), pool/owner.c. */
 #include "pool/pool.h"
+#include "os/cpu.h"
 #include "os/life.h"
 #include "proc/children.h"
 #include "proc/exec.h"
@@ -47,7 +48,7 @@ static int make_shared(yn_self *me, yn_pool_shared **pool, const yunta_pool_opti
     atomic_init(&made->references, 1);
     made->workers = workers;
     made->threads = o->start_method == YUNTA_THREAD;
-    made->spin_ns = (int)workers <= yunta_cpu_count() && yn_spin_ns() ? worker_spin_ns : 0;
+    made->spin_ns = (int)workers <= yn_cpu_count_known() && yn_spin_ns() ? worker_spin_ns : 0;
     strncpy(made->name, o->name ? o->name : "pool", sizeof made->name - 1);
     made->worker_start = o->worker_start;
     made->worker_exit = o->worker_exit;

@@ -25,12 +25,12 @@ typedef struct worker {
     bool is_hot;         /* the last wait was short: the next job mostly follows at once */
 } worker;
 
-static bool is_ending(yn_pool_shared *pool)
+YN_IN_CHILD static bool is_ending(yn_pool_shared *pool)
 {
     return atomic_load_explicit(&pool->state, memory_order_relaxed) >= YN_POOL_TERMINATED;
 }
 
-static task_call call_of(worker *w, const yn_job_shared *job)
+YN_IN_CHILD static task_call call_of(worker *w, const yn_job_shared *job)
 {
     if (!job->function)
         return job->call;
@@ -53,7 +53,7 @@ static YN_NOINLINE void fail(worker *w, yn_job_shared *job, uint64_t index, int 
     yn_job_fail(w->me, job, &why);
 }
 
-static void run_single(worker *w, yn_job_shared *job)
+YN_IN_CHILD static void run_single(worker *w, yn_job_shared *job)
 {
     uint32_t open = YN_JOB_OPEN;
     if (!atomic_compare_exchange_strong(&job->state, &open, YN_JOB_RUNNING | w->number << 8))
@@ -67,7 +67,7 @@ static void run_single(worker *w, yn_job_shared *job)
     yn_job_announce(job);
 }
 
-static void run_chunk(worker *w, yn_job_shared *job, const yn_chunk *chunk, task_call call)
+YN_IN_CHILD static void run_chunk(worker *w, yn_job_shared *job, const yn_chunk *chunk, task_call call)
 {
     const char *in = job->in + chunk->at * job->in_size;
     char *out = job->out + chunk->at * job->out_size, *said = yn_fail_text();
@@ -93,7 +93,7 @@ static uint32_t adapt(yn_job_shared *job, uint32_t w, uint32_t last, uint64_t to
     return next > 0 ? next : 1;
 }
 
-static void run_map(worker *w, yn_job_shared *job)
+YN_IN_CHILD static void run_map(worker *w, yn_job_shared *job)
 {
     uint32_t most = job->chunk ? job->chunk : 1;
     task_call call = call_of(w, job);
@@ -110,7 +110,7 @@ static void run_map(worker *w, yn_job_shared *job)
     yn_job_finish_if_done(job);
 }
 
-static void run_job(worker *w, yn_job_shared *job)
+YN_IN_CHILD static void run_job(worker *w, yn_job_shared *job)
 {
     if (job->lanes)
         run_map(w, job);
@@ -119,7 +119,7 @@ static void run_job(worker *w, yn_job_shared *job)
 }
 
 /* The first job with something to take, protected from being freed by our name for it; NULL if there is none. */
-static yn_job_shared *pick(worker *w)
+YN_IN_CHILD static yn_job_shared *pick(worker *w)
 {
     for (;;) {
         yn_job_shared *job = atomic_load(&w->pool->head);
@@ -133,15 +133,17 @@ static yn_job_shared *pick(worker *w)
             atomic_store_explicit(&w->shared->job, NULL, memory_order_release);
             return NULL;
         }
+        __builtin_prefetch(&next->state, 1); /* to be claimed in a moment */
         atomic_compare_exchange_strong(&w->pool->head, &job, next);
     }
 }
 
-/* Work, after having looked for it for a while; or NULL after having slept once. */
-static yn_job_shared *await_work(worker *w)
+/* Looks for work for a while, where it has a processor to look from. */
+YN_IN_CHILD static yn_job_shared *look_out(worker *w)
 {
-    yn_event_shared *bell = &w->pool->bell;
     yn_spin spin = {0, 0};
+    if (w->pool->spin_ns == 0)
+        return NULL;
     /* Spinning on the owner's processor keeps the owner from its next call; unless calls come so fast that the owner
      * had better move to another one, which it does when it finds this one busy. */
     int processor = sched_getcpu();
@@ -160,6 +162,14 @@ static yn_job_shared *await_work(worker *w)
             job = pick(w);
     }
     atomic_store(&w->shared->state, YN_WORKER_READY);
+    return job;
+}
+
+/* Work, after having looked for it for a while; or NULL after having slept once. */
+YN_IN_CHILD static yn_job_shared *await_work(worker *w)
+{
+    yn_event_shared *bell = &w->pool->bell;
+    yn_job_shared *job = look_out(w);
     if (job)
         return job;
     uint32_t key = yn_event_key(bell);
@@ -171,7 +181,7 @@ static yn_job_shared *await_work(worker *w)
     return NULL;
 }
 
-void yn_worker_run(yn_self *me, yn_pool_shared *pool, uint32_t number)
+YN_IN_CHILD void yn_worker_run(yn_self *me, yn_pool_shared *pool, uint32_t number)
 {
     worker w = {.me = me, .pool = pool, .shared = &pool->worker[number], .number = number};
     /* What our predecessor left on this lane. */

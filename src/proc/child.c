@@ -183,6 +183,10 @@ YN_IN_CHILD void yn_child_run(yunta_process *record, const struct yn_child_birth
     if (r != 0)
         give_up(record, r); /* not alive as far as anybody knows: its starter buries it */
     yn_self *me = yn_self_become(who);
+    if (birth->watch_seen) {
+        atomic_store(&yn_private_page->watch_seen, birth->watch_seen);
+        atomic_store(&yn_private_page->watch_generation, birth->watch_generation);
+    }
     if (!me)
         _exit(127); /* the slot was taken back, and has another tenant already */
     atomic_store(&record->pid, (int32_t)yn_slot_pid(me->slot, who));

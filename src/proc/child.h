@@ -13,8 +13,10 @@ int yn_child_set_streams(const int streams[3]);
 
 /* Becomes the process of `record`: takes its slot, tells the watch, sets itself up, runs the entry, ends. */
 struct yn_child_birth {
-    const int *streams; /* to be set here, or NULL */
-    bool purge;         /* streams may hold what the parent had not flushed */
+    const int *streams;        /* to be set here, or NULL */
+    uint32_t watch_generation; /* the watch that its parent sees, … */
+    int watch_seen;            /* … and the descriptor that the child has inherited, + 1; 0: none */
+    bool purge;                /* streams may hold what the parent had not flushed */
 };
 void yn_child_run(yunta_process *record, const struct yn_child_birth *birth) __attribute__((noreturn));
 

@@ -15,7 +15,7 @@ const char *yunta_version(void)
     return YUNTA_VERSION;
 }
 
-yunta_start_method yunta_get_start_method(void)
+YN_IN_CHILD yunta_start_method yunta_get_start_method(void)
 {
     return (yunta_start_method)atomic_load(&default_method);
 }

@@ -30,9 +30,13 @@ YN_IN_CHILD static int start(yn_self *me, yn_launch *launch)
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
+    struct yn_child_birth birth = {.streams = launch->has_streams ? launch->streams : NULL, .purge = true};
+    if (yn_is_single_threaded()) { /* another thread might just be closing it */
+        birth.watch_generation = atomic_load(&yn_private_page->watch_generation);
+        birth.watch_seen = atomic_load(&yn_private_page->watch_seen);
+    }
     pid_t pid = fork();
     if (pid == 0) {
-        struct yn_child_birth birth = {.streams = launch->has_streams ? launch->streams : NULL, .purge = true};
         yn_child_run(launch->record, &birth);
     }
     int error = pid < 0 ? -errno : yn_life_see_child(pid, &launch->seen);

@@ -28,7 +28,7 @@ static int ask_watch(yn_self *me, yunta_process *record)
 static int start_server(yn_self *me)
 {
     yunta_process *record;
-    int r = yn_record_create(me, &record, "yunta-forkserver");
+    int r = yn_record_create(me, &record, "yunta-forkserver", NULL, 0);
     if (r != 0)
         return r;
     yn_claim who = yn_slot_take(me->arena, me->arena_fd, me->claim, &r); /* ours until the watch has it */

@@ -43,6 +43,7 @@ typedef struct yn_start {
     const char *name;
     bool internal;
     const yunta_process_options *options; /* not NULL */
+    const uint64_t *changed_signals; /* where the caller knows them (proc/signals.h), and they are those to be reset */
 } yn_start;
 int yn_process_launch(yn_self *me, yunta_process **process, const yn_start *start);
 

@@ -58,18 +58,6 @@ static int stream_of(const yunta_stream *stream)
     return stream->to == YUNTA_NULL ? YN_STREAM_NULL : YN_STREAM_INHERIT;
 }
 
-static int copy_argument(yn_self *me, yunta_process *record, const yn_start *start)
-{
-    if (start->size == 0)
-        return 0;
-    record->argument = yn_heap_alloc(me, start->size, 0);
-    if (!record->argument)
-        return -ENOMEM;
-    memcpy(record->argument, start->argument, start->size);
-    record->argument_size = start->size;
-    return 0;
-}
-
 /* Everything the child will want to know, in shared memory. */
 static int fill_record(yn_self *me, yunta_process *record, const yn_start *start, const yn_launcher *launcher)
 {
@@ -79,10 +67,13 @@ static int fill_record(yn_self *me, yunta_process *record, const yn_start *start
     record->method = yunta_get_start_method();
     record->daemon = o.daemon;
     record->internal = start->internal;
+    if (start->changed_signals) {
+        record->changed_signals = *start->changed_signals;
+        atomic_init(&record->helped, YN_HELPED_SIGNALS);
+    }
     record->call = start->call;
-    int r = copy_argument(me, record, start);
-    if (r == 0)
-        record->setup = yn_child_flatten(me, &o, launcher->carries, &r);
+    int r = 0;
+    record->setup = yn_child_flatten(me, &o, launcher->carries, &r);
     if (r == 0 && launcher->by_name)
         record->function = yn_image_describe(me, (void (*)(void))start->call, &r);
     if (r == 0)
@@ -141,7 +132,7 @@ static int attempt(yn_self *me, yunta_process **process, const yn_start *start, 
 {
     const yunta_process_options *o = start->options;
     yunta_process *record;
-    int r = yn_record_create(me, &record, start->name);
+    int r = yn_record_create(me, &record, start->name, start->argument, start->size);
     if (r != 0)
         return r;
     r = fill_record(me, record, start, launcher);
@@ -388,7 +379,7 @@ yunta_process *yunta_process_current(void)
     yunta_process *record = atomic_load(&me->slot->record);
     if (record)
         return record;
-    if (yn_record_create(me, &record, "main") != 0)
+    if (yn_record_create(me, &record, "main", NULL, 0) != 0)
         return NULL;
     atomic_store(&record->who, me->claim);
     atomic_store(&record->pid, getpid());

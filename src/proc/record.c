@@ -7,13 +7,37 @@
 
 #include <sys/wait.h>
 
-int yn_record_create(yn_self *me, yunta_process **record, const char *name)
+/* A small argument stands behind its record, and costs the child no page of its own. */
+enum { small = 2048, head = (sizeof(yunta_process) + YN_CACHE_LINE - 1) / YN_CACHE_LINE * YN_CACHE_LINE };
+
+static bool stands_behind(const yunta_process *record)
+{
+    return record->argument == (const char *)record + head;
+}
+
+/* 0 or -ENOMEM. */
+static int copy_argument(yn_self *me, yunta_process *record, const void *argument, size_t size)
+{
+    if (size == 0)
+        return 0;
+    record->argument = size <= small ? (char *)record + head : yn_heap_alloc(me, size, 0);
+    if (!record->argument)
+        return -ENOMEM;
+    memcpy(record->argument, argument, size);
+    return 0;
+}
+
+int yn_record_create(yn_self *me, yunta_process **record, const char *name, const void *argument, size_t size)
 {
     void *block;
-    int r = yn_heap_alloc_zeroed(me, &block, sizeof **record, YN_CACHE_LINE);
+    int r = yn_heap_alloc_zeroed(me, &block, head + (size <= small ? size : 0), YN_CACHE_LINE);
     if (r != 0)
         return r;
     yunta_process *made = block;
+    if (copy_argument(me, made, argument, size) != 0) {
+        yn_heap_free(me, made);
+        return -ENOMEM;
+    }
     atomic_init(&made->references, 1);
     made->starter = me->claim;
     made->kept_descriptor = -1;
@@ -27,7 +51,8 @@ void yn_record_release(yn_self *me, yunta_process *record)
     if (atomic_fetch_sub(&record->references, 1) != 1)
         return;
     yn_heap_free(me, record->function);
-    yn_heap_free(me, record->argument);
+    if (!stands_behind(record))
+        yn_heap_free(me, record->argument);
     yn_heap_free(me, record->setup);
     yn_heap_free(me, record);
 }

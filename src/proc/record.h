@@ -75,7 +75,6 @@ struct yunta_process {
     int (*call)(const void *argument); /* under fork: valid in the child as it is */
     yn_image_ref *function;            /* otherwise */
     void *argument;
-    size_t argument_size;
     yn_child_setup *setup;    /* NULL: nothing asked for */
     uint64_t changed_signals; /* what it inherits other than at the default (proc/signals.h) */
 
@@ -104,8 +103,8 @@ struct yunta_process {
     uint64_t user_ns, system_ns, peak_bytes;
 };
 
-/* A new record, one reference. 0, -ENOMEM. */
-int yn_record_create(yn_self *me, yunta_process **record, const char *name);
+/* A new record with a copy of the argument, one reference. 0, -ENOMEM. */
+int yn_record_create(yn_self *me, yunta_process **record, const char *name, const void *argument, size_t size);
 
 /* Drops one reference; the last frees it. */
 void yn_record_release(yn_self *me, yunta_process *record);

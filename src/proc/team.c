@@ -22,8 +22,9 @@ static int tell_of_birth(const yn_news *news, int seen)
 {
     /* The message keeps the descriptor open until it is read; so it can be waited on before. */
     struct epoll_event event = {.events = YN_NEWS_OF_DEATH, .data.u64 = news->claim};
-    if (epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, seen, &event) != 0)
-        return -errno;
+    long r = yn_raw4(SYS_epoll_ctl, yn_team.epoll, EPOLL_CTL_ADD, seen, &event);
+    if (r != 0)
+        return (int)r;
     return yn_fdpass_send(yn_team.news[0], news, sizeof *news, &seen, 1, false);
 }
 

@@ -209,7 +209,7 @@ int yunta_set_arena_limit(uint64_t bytes)
     return yn_self_set_limit(yn_round_up(bytes, YN_ARENA_GRAIN));
 }
 
-static bool take_seat(yn_seat_shared *seat)
+YN_IN_CHILD static bool take_seat(yn_seat_shared *seat)
 {
     uint32_t open = 0;
     return atomic_compare_exchange_strong(&seat->taken, &open, 1);
@@ -232,7 +232,7 @@ static yn_seat_shared *more_seats(yn_self *me)
     return block;
 }
 
-yn_seat_shared *yn_seat_get(yn_self *me)
+YN_IN_CHILD yn_seat_shared *yn_seat_get(yn_self *me)
 {
     if (YN_LIKELY(me->seat != NULL))
         return me->seat;
@@ -244,6 +244,7 @@ yn_seat_shared *yn_seat_get(yn_self *me)
             seat = more_seats(me);
     }
     me->seat = seat;
-    pthread_setspecific(seat_key, seat);
+    if (yn_raw0(SYS_gettid) != yn_raw0(SYS_getpid)) /* the first thread's ends with the process */
+        pthread_setspecific(seat_key, seat);
     return seat;
 }

@@ -2,16 +2,15 @@
  * Never sleeps on a word that it has not written into its seat first.
  * Next: proc/watch.c, who nudges; sync/lock.c, the first user. */
 #include "sync/wait.h"
+#include "os/cpu.h"
 #include "os/futex.h"
-
-#include <yunta/init.h>
 
 yn_wait_upcalls yn_wait_up;
 
 /* How often a sleeper looks whether the watch itself lives: only a killed watch makes this matter. */
 static const uint64_t belt_ns = UINT64_C(1000000000);
 
-int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind)
+YN_IN_CHILD int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind)
 {
     yn_seat_shared *seat = yn_seat_get(me);
     if (!seat)
@@ -24,12 +23,12 @@ int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_n
     return 0;
 }
 
-void yn_wait_cancel(yn_self *me)
+YN_IN_CHILD void yn_wait_cancel(yn_self *me)
 {
     atomic_store_explicit(&me->seat->word, NULL, memory_order_release);
 }
 
-int yn_wait_commit(yn_self *me, yn_deadline deadline)
+YN_IN_CHILD int yn_wait_commit(yn_self *me, yn_deadline deadline)
 {
     yn_seat_shared *seat = me->seat;
     _Atomic uint32_t *word = atomic_load_explicit(&seat->word, memory_order_relaxed);
@@ -50,7 +49,7 @@ int yn_wait_commit(yn_self *me, yn_deadline deadline)
 
 /* The caller has looked before our seat was written. Who was declared dead in between has nudged nobody here, so after
  * any death since the last time he has to look once more. */
-int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadline deadline)
+YN_IN_CHILD int yn_wait_on(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_deadline deadline)
 {
     int r = yn_wait_prepare(me, word, expected, YN_NUDGE_COUNT);
     if (r != 0)
@@ -98,7 +97,7 @@ void yn_wait_nudge_all(yn_slot_table_shared *table)
     }
 }
 
-int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline)
+YN_IN_CHILD int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline)
 {
     int r = yn_wait_on(me, &event->sequence, key, deadline);
     /* Others may sleep still: the notifier that woke us took the hint away. */
@@ -106,7 +105,7 @@ int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline
     return r;
 }
 
-void yn_event_wake(yn_event_shared *event, int sleepers)
+YN_IN_CHILD void yn_event_wake(yn_event_shared *event, int sleepers)
 {
     atomic_store(&event->waiters, 0);
     atomic_fetch_add(&event->sequence, 1);
@@ -115,11 +114,5 @@ void yn_event_wake(yn_event_shared *event, int sleepers)
 
 uint64_t yn_spin_ns(void)
 {
-    static _Atomic int64_t known = -1;
-    int64_t ns = atomic_load_explicit(&known, memory_order_relaxed);
-    if (ns < 0) {
-        ns = yunta_cpu_count() > 1 ? 3000 : 0;
-        atomic_store_explicit(&known, ns, memory_order_relaxed);
-    }
-    return (uint64_t)ns;
+    return yn_cpu_count_known() > 1 ? 3000 : 0;
 }
