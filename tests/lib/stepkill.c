@@ -35,6 +35,14 @@ typedef struct marks {
 
 typedef enum outcome { AT_POINT, ENDED, BLOCKED } outcome;
 
+/* Where a point is: the instruction that comes next, and how often the child has come to it by then. */
+typedef struct place {
+    unsigned long at, visits;
+} place;
+
+/* How often the child has come to each instruction, by its address. */
+#define VISITS 65536u
+
 typedef struct tracer {
     const step_plan *plan;
     marks *marks;
@@ -42,6 +50,9 @@ typedef struct tracer {
     unsigned char *copy[STEP_RANGES];
     size_t copied[STEP_RANGES];
     cpu_set_t processors; /* that it may use when it does not step */
+    place *visits;        /* VISITS of them, while the points are looked for */
+    place *points;
+    long count;
 } tracer;
 
 void *step_shared(size_t size)
@@ -118,6 +129,12 @@ static int await_child(pid_t pid, uint64_t milliseconds)
     }
 }
 
+/* A function of its own, to be stopped at. */
+__attribute__((noinline)) static void come_to_end(marks *m)
+{
+    atomic_store(&m->ended, 1);
+}
+
 static void run_child(const step_plan *plan, marks *m)
 {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
@@ -127,7 +144,7 @@ static void run_child(const step_plan *plan, marks *m)
     raise(SIGSTOP);
     atomic_store(&m->begun, 1);
     plan->victim(plan->context);
-    atomic_store(&m->ended, 1);
+    come_to_end(m);
     _exit(0);
 }
 
@@ -148,9 +165,37 @@ static void start_child(tracer *t)
     has_changed(t);
 }
 
-/* Steps on to the point of this number; -1: as far as it goes. */
+static unsigned long where(const tracer *t)
+{
+#if defined(__x86_64__)
+    return (unsigned long)ptrace(PTRACE_PEEKUSER, t->pid, (void *)offsetof(struct user, regs.rip), NULL);
+#else
+    (void)t;
+    return 0;
+#endif
+}
+
+/* Counts where it has come to, and notes the place as the next point if it is one. */
+static void note_visit(tracer *t, bool is_point)
+{
+    unsigned long at = where(t);
+    size_t i = at % VISITS;
+    while (t->visits[i].at != 0 && t->visits[i].at != at)
+        i = (i + 1) % VISITS;
+    t->visits[i].at = at;
+    t->visits[i].visits++;
+    if (!is_point)
+        return;
+    t->points = realloc(t->points, sizeof(place) * (size_t)(t->count + 1));
+    step_must(t->points != NULL, "no memory");
+    t->points[t->count++] = t->visits[i];
+}
+
+/* Steps on to the point of this number; -1: as far as it goes, noting all points. */
 static outcome step_to(tracer *t, long number)
 {
+    if (number < 0)
+        note_visit(t, false);
     for (long point = 0; !atomic_load(&t->marks->ended);) {
         bool call = atomic_load(&t->marks->begun) && is_at_syscall(t->pid);
         step_must(ptrace(PTRACE_SINGLESTEP, t->pid, NULL, NULL) == 0, "the victim cannot be stepped: %s",
@@ -160,11 +205,62 @@ static outcome step_to(tracer *t, long number)
             return point + 1 == number ? AT_POINT : BLOCKED;
         step_must(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "the victim ended by itself: status %#x",
                   (unsigned)status);
-        bool changed = has_changed(t);
-        if ((changed || call) && atomic_load(&t->marks->begun) && ++point == number)
+        bool is_point = (has_changed(t) || call) && atomic_load(&t->marks->begun);
+        if (number < 0)
+            note_visit(t, is_point);
+        else if (is_point && ++point == number)
             return AT_POINT;
     }
     return ENDED;
+}
+
+/* Puts a trap instruction there: what was there before. */
+static long set_trap(const tracer *t, unsigned long at)
+{
+    errno = 0;
+    long was = ptrace(PTRACE_PEEKTEXT, t->pid, (void *)at, NULL);
+    step_must(errno == 0 && ptrace(PTRACE_POKETEXT, t->pid, (void *)at, (was & ~0xffL) | 0xcc) == 0,
+              "no breakpoint can be set: %s", strerror(errno));
+    return was;
+}
+
+/* Lets it run until it comes to the place (0: none) or to its end. False: that, or it blocks. */
+static bool run_on(const tracer *t, unsigned long at)
+{
+    unsigned long end = (unsigned long)(uintptr_t)come_to_end;
+    at = at ? at : end;
+    long at_end = set_trap(t, end), there = set_trap(t, at);
+    step_must(ptrace(PTRACE_CONT, t->pid, NULL, NULL) == 0, "the victim cannot go on: %s", strerror(errno));
+    int status = await_child(t->pid, BLOCKED_MS);
+    if (status == -1)
+        return false;
+    step_must(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "the victim ended by itself: status %#x",
+              (unsigned)status);
+    ptrace(PTRACE_POKETEXT, t->pid, (void *)at, there);
+    ptrace(PTRACE_POKETEXT, t->pid, (void *)end, at_end);
+    unsigned long now = where(t) - 1;
+#if defined(__x86_64__)
+    ptrace(PTRACE_POKEUSER, t->pid, (void *)offsetof(struct user, regs.rip), now);
+#endif
+    return now == at;
+}
+
+/* False: it did not come there, as it may where it does not do the same in every run. */
+static bool run_to(const tracer *t, const place *p)
+{
+    for (unsigned long visits = 0;;) {
+        bool here = where(t) == p->at;
+        if (here && ++visits == p->visits)
+            return true;
+        if (!here && !run_on(t, p->at))
+            return false;
+        if (!here)
+            continue;
+        step_must(ptrace(PTRACE_SINGLESTEP, t->pid, NULL, NULL) == 0, "the victim cannot be stepped");
+        int status = await_child(t->pid, BLOCKED_MS);
+        if (status == -1 || !WIFSTOPPED(status) || atomic_load(&t->marks->ended))
+            return false;
+    }
 }
 
 static void kill_child(tracer *t)
@@ -200,21 +296,56 @@ static void set_haste(const tracer *t, bool on)
     }
 }
 
-static bool run_once(tracer *t, long number, bool stop)
+/* Leads a child to the point, and does there what is to be done. False: it did not come there, but to its end, which
+ * is how the last run goes. `known`: by breakpoints. */
+static bool run_once(tracer *t, long number, bool known, bool stop)
 {
+    bool there = false;
     start_child(t);
     set_haste(t, true);
-    outcome o = step_to(t, number);
+    if (!known)
+        there = step_to(t, number) == AT_POINT;
+    else if (number <= t->count)
+        there = run_to(t, &t->points[number - 1]);
+    else
+        run_on(t, 0);
     set_haste(t, false);
-    if (o == AT_POINT && stop) {
+    if (there && stop) {
         t->plan->meanwhile(t->plan->context, number);
         let_child_end(t);
     } else {
         kill_child(t);
     }
-    if (o == AT_POINT && t->plan->check)
+    if (there && t->plan->check)
         t->plan->check(t->plan->context, number);
-    return o == AT_POINT;
+    return there;
+}
+
+/* One run from beginning to end: where the points are. True if it came to its end. */
+static bool find_points(tracer *t)
+{
+    t->visits = calloc(VISITS, sizeof(place));
+    ck_assert_ptr_nonnull(t->visits);
+    start_child(t);
+    set_haste(t, true);
+    bool ended = step_to(t, -1) == ENDED;
+    set_haste(t, false);
+    kill_child(t);
+    free(t->visits);
+    return ended;
+}
+
+/* By breakpoints if it can be; by steps where it may do something else each time. */
+static bool run_one(tracer *t, long number, bool all_known, bool stop)
+{
+    bool known = number <= t->count;
+    if (known || all_known) {
+        if (run_once(t, number, true, stop))
+            return true;
+        if (!known)
+            return false;
+    }
+    return run_once(t, number, false, stop);
 }
 
 static long sweep(const step_plan *plan, bool stop)
@@ -223,11 +354,15 @@ static long sweep(const step_plan *plan, bool stop)
     long number = plan->first > 0 ? plan->first : 1, points = 0;
     ck_assert_int_eq(sched_getaffinity(0, sizeof t.processors, &t.processors), 0);
     set_alarm(true);
-    for (; run_once(&t, number, stop); number += plan->every > 0 ? plan->every : 1)
+    bool ended = plan->steady && find_points(&t);
+    while (run_one(&t, number, ended, stop)) {
+        number += plan->every > 0 ? plan->every : 1;
         points++;
+    }
     set_alarm(false);
     for (int i = 0; i < STEP_RANGES; i++)
         free(t.copy[i]);
+    free(t.points);
     step_unshare(t.marks, sizeof(marks));
     return points;
 }

@@ -39,7 +39,11 @@ typedef struct step_plan {
     void *context;
     const step_range *memory; /* STEP_RANGES of them, looked at after setup; unused ones have size 0 */
     long first, every;        /* only points first, first + every …; 0 means from 1 on, and each */
+    bool steady;              /* the victim does the same in every run: see below */
 } step_plan;
+
+/* A steady victim is stepped in one run alone, which finds the points and calls no check; to each point another run is
+ * then led by breakpoints, which is many times faster. */
 
 bool step_is_possible(void);
 
