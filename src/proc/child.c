@@ -179,7 +179,7 @@ YN_IN_CHILD void yn_child_run(yunta_process *record, const struct yn_child_birth
 {
     bool announced = atomic_fetch_or(&record->helped, 0) & YN_HELPED_ANNOUNCED; /* no mere load: see yn_arena_touch */
     yn_claim who = atomic_load(&record->who);
-    int kept, r = announced ? 0 : yn_team_announce(who, &kept);
+    int kept, r = announced ? 0 : yn_team_announce(who, &kept, false);
     if (r != 0)
         give_up(record, r); /* not alive as far as anybody knows: its starter buries it */
     yn_self *me = yn_self_become(who);

@@ -245,6 +245,13 @@ static uint64_t death_of(yn_self *me, yunta_process *record, int seen)
     return atomic_compare_exchange_strong(&record->death_seen_ns, &found, now) ? now : found;
 }
 
+/* Whether its parent, who is to write how it ended, is alive itself. */
+static bool is_to_be_written(yn_self *me, const yunta_process *record)
+{
+    yn_claim server = atomic_load(&record->server);
+    return yn_claim_is_alive(&me->arena->slots, server ? server : record->starter);
+}
+
 /* Somebody else's child: its parent writes the record, or is busy, or has died. A death that is known is waited for
  * even when the deadline has passed, since then only the writing is awaited. */
 static int wait_for_record(yn_self *me, yunta_process *record, int seen, yn_deadline deadline)
@@ -259,7 +266,9 @@ static int wait_for_record(yn_self *me, yunta_process *record, int seen, yn_dead
         if (death == 0 && yn_deadline_left(deadline) == 0)
             return -ETIMEDOUT;
         yn_deadline until = death == 0 ? deadline : death + status_grace_ns[at_last];
-        if (death != 0 && yn_deadline_left(until) == 0) {
+        bool unwritten = death != 0 && !is_to_be_written(me, record);
+        if (unwritten || (death != 0 && yn_deadline_left(until) == 0)) {
+            at_last = at_last || unwritten;
             finish_unreaped(me, record, at_last);
             until = at_last ? yn_deadline_in(10) : death + status_grace_ns[1]; /* somebody else may be writing it */
             at_last = true;

@@ -19,9 +19,9 @@ static int ask_watch(yn_self *me, yunta_process *record)
     if (!block)
         return error;
     yn_news news = {.kind = YN_NEWS_EXEC, .pid = getpid(), .claim = atomic_load(&record->who), .block = block};
-    int r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, NULL, 0, false);
+    int r = yn_team_tell(&news, -1, false);
     yn_team_poke();
-    return r == -EAGAIN ? yn_fdpass_send(yn_team.news[0], &news, sizeof news, NULL, 0, true) : r;
+    return r;
 }
 
 /* By the one elected. Requests may be queued from now on, before it has come up. */

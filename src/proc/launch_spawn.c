@@ -29,7 +29,7 @@ static int before_exec(void *argument)
     yunta_process *record = p->launch->record;
     p->error = p->launch->has_streams ? yn_child_set_streams(p->launch->streams) : 0;
     if (p->error == 0)
-        p->error = yn_team_announce(atomic_load(&record->who), &record->kept_descriptor);
+        p->error = yn_team_announce(atomic_load(&record->who), &record->kept_descriptor, true);
     if (record->kept_descriptor >= 0)
         fcntl(record->kept_descriptor, F_SETFD, 0);
     if (p->error == 0) {

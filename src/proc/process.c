@@ -183,10 +183,14 @@ int yn_process_launch(yn_self *me, yunta_process **process, const yn_start *star
     yn_oom_note();
     for (int tries = 0; tries < 16; tries++) {
         r = attempt(me, process, start, launcher);
-        if (r != -ECANCELED)
+        if (r == YUNTA_ENOWATCH)
+            yn_team_ensure_watch(me); /* it was killed meanwhile */
+        else if (r != -ECANCELED)
             return r;
     }
-    return -EADDRINUSE;
+    if (r == -ECANCELED) /* each server was killed over it; or each exec had something else where the arena stands */
+        r = launcher->carries ? -EAGAIN : -EADDRINUSE;
+    return r;
 }
 
 int yunta_process_start(yunta_process **process, const yunta_entry *entry, const void *argument, size_t size,

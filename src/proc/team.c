@@ -10,6 +10,7 @@
 #include "proc/watch.h"
 #include "sync/wait.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 static _Atomic pid_t own_watch; /* the watch that this process started last; not waited for yet */
+
+static int next_watch(yn_arena_shared *arena, uint32_t last);
 
 static int tell_of_birth(const yn_news *news, int seen)
 {
@@ -26,6 +29,36 @@ static int tell_of_birth(const yn_news *news, int seen)
     if (r != 0)
         return (int)r;
     return yn_fdpass_send(yn_team.news[0], news, sizeof *news, &seen, 1, false);
+}
+
+/* The socket was found full (or too many descriptors under way, of which poll knows nothing): until the watch has read
+ * some of it. If it has been killed, another has to come first. */
+static int await_room(int why_not, bool borrows_memory)
+{
+    enum { look_ms = 10 };
+    struct pollfd p = {.fd = yn_team.news[0], .events = POLLOUT};
+    yn_team_poke();
+    poll(&p, why_not == -EAGAIN, look_ms);
+    if (yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH) != 0)
+        return 0;
+    if (borrows_memory)
+        return YUNTA_ENOWATCH;
+    yn_arena_shared *arena = yn_self_tls.arena;
+    int r = next_watch(arena, atomic_load(&arena->watch_generation));
+    return r == -EBUSY ? 0 : r;
+}
+
+int yn_team_tell(const yn_news *news, int seen, bool borrows_memory)
+{
+    for (;;) {
+        int r = yn_fdpass_send(yn_team.news[0], news, sizeof *news, &seen, seen >= 0, false);
+        if (r == -EAGAIN || r == -ETOOMANYREFS)
+            r = await_room(r, borrows_memory);
+        else
+            return r;
+        if (r != 0)
+            return r;
+    }
 }
 
 bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen)
@@ -39,18 +72,18 @@ bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen)
     return tell_of_birth(&news, seen) == 0;
 }
 
-int yn_team_announce(yn_claim claim, int *kept)
+int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory)
 {
     yn_life life;
     int r = yn_life_open_self(&life);
     if (r != 0)
         return r;
     yn_news news = {.kind = YN_NEWS_BORN, .pid = getpid(), .claim = claim};
+    /* First, for the same reason. If the slot has another tenant by now, the watch will see that too. */
+    yn_slot_set_pid(yn_slot_at(&yn_self_tls.arena->slots, yn_claim_slot(claim)), claim, news.pid);
     r = tell_of_birth(&news, life.seen);
-    if (r == -EAGAIN || r == -ETOOMANYREFS) {
-        yn_team_poke();
-        r = yn_fdpass_send(yn_team.news[0], &news, sizeof news, &life.seen, 1, true);
-    }
+    if (r == -EAGAIN || r == -ETOOMANYREFS)
+        r = yn_team_tell(&news, life.seen, borrows_memory);
     close(life.seen);
     if (r != 0 && life.kept >= 0) {
         close(life.kept);
@@ -197,7 +230,7 @@ int yn_team_ensure_watch(yn_self *me)
         }
         yn_futex_wake(&arena->watch_generation, YN_WAKE_ALL);
         int kept; /* with the first watch, we have not been announced yet */
-        return r == 0 && generation == 0 ? yn_team_announce(me->claim, &kept) : r;
+        return r == 0 && generation == 0 ? yn_team_announce(me->claim, &kept, false) : r;
     }
 }
 
@@ -209,7 +242,7 @@ static int announce_guest(yn_self *me)
     if (atomic_load(&me->arena->watch_generation) == 0 && atomic_load(&me->arena->slots.alive) == 1)
         return 0;
     int r = yn_team_ensure_watch(me);
-    return r == 0 ? yn_team_announce(me->claim, &kept) : r; /* twice does no harm */
+    return r == 0 ? yn_team_announce(me->claim, &kept, false) : r; /* twice does no harm */
 }
 
 static void check_watch(yn_self *me)

@@ -11,8 +11,12 @@ int yn_team_ensure_watch(yn_self *me);
 void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint32_t generation);
 
 /* Sends the calling process's life descriptor to the watch for `claim`. Async-signal-safe; gives in *kept what has to
- * stay open (or -1). 0 or -errno. */
-int yn_team_announce(yn_claim claim, int *kept);
+ * stay open (or -1). 0 or -errno. Waits while the watch's socket is full; starts a watch if there is none that would
+ * read it, unless the caller only borrows its parent's memory, until its exec: then YUNTA_ENOWATCH. */
+int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory);
+
+/* Sends a message, with a descriptor (or -1), in the same way. */
+int yn_team_tell(const yn_news *news, int seen, bool borrows_memory);
 
 /* The same for a child just forked, by its parent, who sees its life in `seen`: so that the child need not. False if it
  * could not be done; the child does it then. */

@@ -298,6 +298,8 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
     yn_raw5(SYS_prctl, PR_SET_NAME, "yunta-watch", 0, 0, 0);
     raise_limit(&w);
     find_members(&w);
+    while (hear(&w)) { /* the last watch may have been poked, and killed */
+    }
     while (!is_over(&w)) {
         struct epoll_event events[64];
         yn_claim dead[64];

@@ -169,6 +169,7 @@ int yn_self_adopt_team(const yn_team_fds *fds)
         return r;
     yn_team = *fds;
     atomic_store(&team_arena, arena);
+    yn_self_tls.arena = arena; /* it has no claim yet, but is announced */
     return 0;
 }
 

@@ -172,7 +172,7 @@ START_TEST(who_comes_late_leaves_the_next_tenant_alone)
     pid_t child = fork();
     if (child == 0) { /* as proc/child.c begins */
         int kept;
-        bool announced = yn_team_announce(late, &kept) == 0;
+        bool announced = yn_team_announce(late, &kept, false) == 0;
         atomic_store(word, announced && !yn_self_become(late) ? 1 : 2);
         for (;;)
             pause();
