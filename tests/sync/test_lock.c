@@ -257,10 +257,11 @@ START_TEST(threads_of_several_processes_count_exactly)
 }
 END_TEST
 
-/* One process holds it until it is told otherwise. */
+/* One process holds it until it is told otherwise. Who has waited stays alive, since a death wakes everybody. */
 struct holding {
     yunta_lock *lock;
-    shared_word *stage; /* 1: held; 2: let go! */
+    shared_word *stage;  /* 1: held; 2: let go! 3: waiters may end */
+    shared_word *passed; /* how many have had it */
 };
 
 static int hold(const struct holding *h)
@@ -269,6 +270,7 @@ static int hold(const struct holding *h)
     atomic_store(h->stage, 1);
     expect(await_word(h->stage, 2));
     expect(yunta_lock_release(h->lock) == 0);
+    expect(await_word(h->stage, 3));
     return 0;
 }
 YUNTA_ENTRY(hold, struct holding);
@@ -277,6 +279,8 @@ static int wait_for_it(const struct holding *h)
 {
     expect(yunta_lock_acquire(h->lock, YUNTA_FOREVER) == 0);
     expect(yunta_lock_release(h->lock) == 0);
+    atomic_fetch_add(h->passed, 1);
+    expect(await_word(h->stage, 3));
     return 0;
 }
 YUNTA_ENTRY(wait_for_it, struct holding);
@@ -292,13 +296,14 @@ static yunta_process *start_holder(yunta_start_method method, struct holding *h)
 
 static struct holding new_holding(void)
 {
-    return (struct holding){.lock = new_lock(), .stage = new_word()};
+    return (struct holding){.lock = new_lock(), .stage = new_word(), .passed = new_word()};
 }
 
 static void free_holding(struct holding *h)
 {
     yunta_lock_destroy(h->lock);
     yunta_shared_free(h->stage);
+    yunta_shared_free(h->passed);
 }
 
 START_TEST(another_process_holds_it)
@@ -314,6 +319,7 @@ START_TEST(another_process_holds_it)
     atomic_store(h.stage, 2);
     ck_assert_int_eq(yunta_lock_acquire(h.lock, YUNTA_FOREVER), 0);
     ck_assert_int_eq(yunta_lock_release(h.lock), 0);
+    atomic_store(h.stage, 3);
     end_is(holder, 0);
     free_holding(&h);
 }
@@ -328,6 +334,8 @@ START_TEST(all_who_sleep_get_it_in_the_end)
         test_wait_until(test_state(yunta_process_pid(waiter[i])) == 'S', 20000);
     }
     atomic_store(h.stage, 2); /* one release; then each wakes the next */
+    ck_assert(await_word(h.passed, counters));
+    atomic_store(h.stage, 3);
     for (int i = 0; i < counters; i++)
         end_is(waiter[i], 0);
     end_is(holder, 0);
@@ -349,6 +357,7 @@ START_TEST(a_stopped_owner_is_not_taken_for_dead)
     ck_assert_int_eq(kill(pid, SIGCONT), 0);
     ck_assert_int_eq(yunta_lock_acquire(h.lock, YUNTA_FOREVER), 0);
     ck_assert_int_eq(yunta_lock_release(h.lock), 0);
+    atomic_store(h.stage, 3);
     end_is(holder, 0);
     free_holding(&h);
 }
@@ -365,10 +374,13 @@ START_TEST(a_stopped_waiter_holds_nobody_up)
     start_by(TEST_METHOD, &second, wait_for_it, &h);
     test_wait_until(test_state(yunta_process_pid(second)) == 'S', 20000);
     atomic_store(h.stage, 2);
-    end_is(second, 0);
+    ck_assert(await_word(h.passed, 1));
     ck_assert_int_eq(test_state(yunta_process_pid(first)), 'T');
     kill(yunta_process_pid(first), SIGCONT);
+    ck_assert(await_word(h.passed, 2));
+    atomic_store(h.stage, 3);
     end_is(first, 0);
+    end_is(second, 0);
     end_is(holder, 0);
     free_holding(&h);
 }

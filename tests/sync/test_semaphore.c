@@ -279,7 +279,7 @@ END_TEST
 /* Units of its own it gives back, whichever they are; with none, it adds one. */
 struct exchange {
     yunta_semaphore *semaphore;
-    shared_word *stage;
+    shared_word *stage, *passed;
 };
 
 static int hold_one(const struct exchange *x)
@@ -294,7 +294,7 @@ YUNTA_ENTRY(hold_one, struct exchange);
 
 START_TEST(who_holds_none_adds_one_up_to_the_maximum)
 {
-    struct exchange x = {new_semaphore(2, 3, false), new_word()};
+    struct exchange x = {.semaphore = new_semaphore(2, 3, false), .stage = new_word()};
     yunta_process *holder;
     start_by(TEST_METHOD, &holder, hold_one, &x);
     ck_assert(await_word(x.stage, 1));
@@ -310,51 +310,51 @@ START_TEST(who_holds_none_adds_one_up_to_the_maximum)
 }
 END_TEST
 
+/* Stays alive afterwards, since a death wakes everybody. */
 static int take_and_give(const struct exchange *x)
 {
     expect(yunta_semaphore_acquire(x->semaphore, YUNTA_FOREVER) == 0);
     expect(yunta_semaphore_release(x->semaphore) == 0);
+    atomic_fetch_add(x->passed, 1);
+    expect(await_word(x->stage, 3));
     return 0;
 }
 YUNTA_ENTRY(take_and_give, struct exchange);
 
+static void wake_by(yunta_start_method method, bool unowned, int units)
+{
+    struct exchange x = {new_semaphore(0, 0, unowned), new_word(), new_word()};
+    yunta_process *waiter[sharers];
+    for (int i = 0; i < sharers; i++)
+        start_by(method, &waiter[i], take_and_give, &x);
+    for (int i = 0; i < sharers; i++)
+        test_wait_until(test_state(yunta_process_pid(waiter[i])) == 'S', 20000);
+    for (int i = 0; i < units; i++)
+        ck_assert_int_eq(yunta_semaphore_release(x.semaphore), 0);
+    ck_assert(await_word(x.passed, sharers));
+    atomic_store(x.stage, 3);
+    for (int i = 0; i < sharers; i++)
+        end_is(waiter[i], 0);
+    ck_assert_int_eq(yunta_semaphore_value(x.semaphore), units);
+    yunta_semaphore_destroy(x.semaphore);
+    yunta_shared_free(x.stage);
+    yunta_shared_free(x.passed);
+}
+
+/* One unit; each passes it on. */
 START_TEST(all_who_sleep_get_it_in_the_end)
 {
-    for (int unowned = 0; unowned < 2; unowned++) {
-        struct exchange x = {.semaphore = new_semaphore(0, 0, unowned)};
-        yunta_process *waiter[sharers];
-        for (int i = 0; i < sharers; i++) {
-            start_by(TEST_METHOD, &waiter[i], take_and_give, &x);
-            test_wait_until(test_state(yunta_process_pid(waiter[i])) == 'S', 20000);
-        }
-        ck_assert_int_eq(yunta_semaphore_release(x.semaphore), 0); /* one; then each passes it on */
-        for (int i = 0; i < sharers; i++)
-            end_is(waiter[i], 0);
-        ck_assert_int_eq(yunta_semaphore_value(x.semaphore), 1);
-        yunta_semaphore_destroy(x.semaphore);
-    }
+    wake_by(TEST_METHOD, false, 1);
+    wake_by(TEST_METHOD, true, 1);
 }
 END_TEST
 
 /* Released in one go, faster than anybody can wake up: nobody may be forgotten. */
 START_TEST(as_many_units_at_once_as_sleepers)
 {
-    for (int unowned = 0; unowned < 2; unowned++) {
-        for (int round = 0; round < 20; round++) {
-            struct exchange x = {new_semaphore(0, 0, unowned), new_word()};
-            yunta_process *waiter[sharers];
-            for (int i = 0; i < sharers; i++)
-                start_by(YUNTA_FORK, &waiter[i], take_and_give, &x);
-            for (int i = 0; i < sharers; i++)
-                test_wait_until(test_state(yunta_process_pid(waiter[i])) == 'S', 20000);
-            for (int i = 0; i < sharers; i++)
-                ck_assert_int_eq(yunta_semaphore_release(x.semaphore), 0);
-            for (int i = 0; i < sharers; i++)
-                end_is(waiter[i], 0);
-            ck_assert_int_eq(yunta_semaphore_value(x.semaphore), sharers);
-            yunta_semaphore_destroy(x.semaphore);
-            yunta_shared_free(x.stage);
-        }
+    for (int round = 0; round < 20; round++) {
+        wake_by(YUNTA_FORK, false, sharers);
+        wake_by(YUNTA_FORK, true, sharers);
     }
 }
 END_TEST
