@@ -251,8 +251,5 @@ static void check_watch(yn_self *me)
         yn_team_ensure_watch(me);
 }
 
-__attribute__((constructor)) static void set_up(void)
-{
-    yn_self_up.announce = announce_guest;
-    yn_wait_up.check_watch = check_watch;
-}
+yn_self_upcalls yn_self_up = {.announce = announce_guest};
+yn_wait_upcalls yn_wait_up = {.check_watch = check_watch};

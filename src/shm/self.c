@@ -23,7 +23,6 @@ static yn_private before_start; /* until the constructor has run */
 yn_private *yn_private_page = &before_start;
 _Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec")));
 yn_team_fds yn_team = {-1, -1, {-1, -1}, {-1, -1}};
-yn_self_upcalls yn_self_up;
 
 static yn_arena_shared *_Atomic team_arena;
 static _Atomic uint64_t wanted_limit;

@@ -46,7 +46,8 @@ typedef struct yn_team_fds {
 
 extern yn_team_fds yn_team;
 
-/* Filled in by proc/ when the library is loaded: what attaching needs from further right. */
+/* What attaching needs from further right. It is defined there, in proc/team.c: so a program that links this statically
+ * links that as well. */
 typedef struct yn_self_upcalls {
     int (*announce)(yn_self *me); /* a forked process that attaches tells the watch of itself; 0 or an error */
 } yn_self_upcalls;

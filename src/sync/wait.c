@@ -5,8 +5,6 @@
 #include "os/cpu.h"
 #include "os/futex.h"
 
-yn_wait_upcalls yn_wait_up;
-
 /* How often a sleeper looks whether the watch itself lives: only a killed watch makes this matter. */
 static const uint64_t belt_ns = UINT64_C(1000000000);
 

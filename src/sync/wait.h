@@ -12,7 +12,7 @@
 
 #include "shm/self.h"
 
-/* Filled in by proc/: what a sleeper does now and then, in case the watch itself has been killed. */
+/* Defined in proc/team.c: what a sleeper does now and then, in case the watch itself has been killed. */
 typedef struct yn_wait_upcalls {
     void (*check_watch)(yn_self *me);
 } yn_wait_upcalls;
