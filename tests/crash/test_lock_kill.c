@@ -5,171 +5,13 @@
  *
  * labels: ptrace
  * timeout: 300 */
-#include "../proc/helpers.h"
-
-#include "../sync/endless.h"
-#include "stepkill.h"
-
-#include "sync/lock.h"
-#include "sync/semaphore.c" /* its cells are watched */
-
-#include <sys/prctl.h>
-
-enum { BEFORE, INSIDE, LEAVING, AFTER }; /* how far the victim was */
-
-/* In memory that all see: the test, the victim, a rival asleep behind it, a holder before it, and one who is dead. */
-typedef struct scene {
-    const struct act *act;
-    yunta_lock *lock; /* one of the two */
-    yunta_semaphore *semaphore;
-    int units;
-    _Atomic pid_t victim_pid, rival_pid, holder_pid;
-    _Atomic yn_claim victim, rival, holder, dead;
-    _Atomic int stage;                     /* of the victim */
-    _Atomic int go, over;                  /* the rival may begin; the holder must let go, whatever the victim does */
-    _Atomic int rival_result, rival_ended; /* what it was told */
-    _Atomic int victim_result;
-    step_range memory[STEP_RANGES];
-} scene;
-
-typedef struct act {
-    const char *name;
-    int semaphore;    /* 0: a lock; else one with owned (1) or unowned units (2) */
-    int units;        /* that it has */
-    bool after_death; /* somebody has died with the lock, or with a unit */
-    int holder;       /* there is one before the victim: lets go when the victim sleeps (1), or in the end (2) */
-    bool rival;       /* there is one asleep behind it */
-    void (*before)(scene *s); /* by the victim, not stepped */
-    void (*run)(scene *s);    /* by the victim */
-    void (*judge)(scene *s);  /* when all is over */
-} act;
-
-#define must(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            ck_abort_msg("%s, %s:%d: %s", s->act->name, __FILE__, __LINE__, #condition);                               \
-    } while (0)
-
-static int take(scene *s, int milliseconds)
-{
-    return s->lock ? yunta_lock_acquire(s->lock, milliseconds) : yunta_semaphore_acquire(s->semaphore, milliseconds);
-}
-
-static int give(scene *s)
-{
-    return s->lock ? yunta_lock_release(s->lock) : yunta_semaphore_release(s->semaphore);
-}
-
-static yn_self *self(void)
-{
-    int error;
-    yn_self *me = yn_self_get(&error);
-    if (!me)
-        _exit(97);
-    return me;
-}
-
-static bool is_asleep(pid_t pid, yn_claim who)
-{
-    return who && atomic_load(&yn_slot_at(&self()->arena->slots, yn_claim_slot(who))->seat.word) &&
-           test_state(pid) == 'S';
-}
-
-/* Without Check, whose assertions are for the test's own process. */
-static void await(_Atomic int *word)
-{
-    while (atomic_load(word) == 0)
-        test_nap();
-}
-
-static pid_t fork_member(scene *s, _Atomic yn_claim *claim, void (*run)(scene *s))
-{
-    atomic_store(claim, 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid != 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    atomic_store(claim, self()->claim);
-    run(s);
-    _exit(0);
-}
-
-static void be_dead(scene *s)
-{
-    int r = take(s, 0);
-    _exit(r == 0 ? 0 : 1);
-}
-
-static void be_holder(scene *s)
-{
-    if (take(s, 0) != 0)
-        _exit(1);
-    atomic_store(&s->go, 1);
-    while (!atomic_load(&s->over) &&
-           (s->act->holder == 2 || !is_asleep(atomic_load(&s->victim_pid), atomic_load(&s->victim))))
-        test_nap();
-    if (give(s) != 0)
-        _exit(1);
-}
-
-static void be_rival(scene *s)
-{
-    await(&s->go);
-    int r = take(s, YUNTA_FOREVER);
-    if (r == -EOWNERDEAD && s->lock)
-        yunta_lock_mark_consistent(s->lock);
-    if (r != YUNTA_EBROKEN && give(s) != 0)
-        _exit(1);
-    atomic_store(&s->rival_result, r);
-    atomic_store(&s->rival_ended, 1);
-}
-
-static void await_rival_asleep(scene *s)
-{
-    while (s->act->rival && !is_asleep(atomic_load(&s->rival_pid), atomic_load(&s->rival)))
-        test_nap();
-}
-
-static bool ended_well(pid_t pid)
-{
-    int status;
-    pid_t r;
-    do
-        r = waitpid(pid, &status, 0);
-    while (r < 0 && errno == EINTR); /* the stepper's alarm */
-    return r == pid && status == 0;
-}
-
-static void must_be_declared_dead(scene *s, _Atomic yn_claim *who)
-{
-    uint64_t end = test_now_ms() + 10000;
-    for (; yn_claim_is_alive(&self()->arena->slots, atomic_load(who)); test_nap())
-        must(test_now_ms() < end);
-}
-
-static void leave_a_dead_one(scene *s)
-{
-    pid_t pid = fork_member(s, &s->dead, be_dead);
-    must(ended_well(pid));
-    must_be_declared_dead(s, &s->dead);
-}
-
-static void make_thing(scene *s)
-{
-    s->lock = NULL;
-    s->semaphore = NULL;
-    yunta_semaphore_options options = {.initial = (uint32_t)s->act->units, .unowned = s->act->semaphore == 2};
-    if (s->act->semaphore)
-        must(yunta_semaphore_create(&s->semaphore, &options) == 0);
-    else
-        must(yunta_lock_create(&s->lock) == 0);
-}
+#include "lock_scene.h"
 
 static void set_scene(void *context)
 {
     scene *s = context;
     make_thing(s);
+    s->barged = false;
     s->go = s->over = s->rival_ended = s->stage = 0;
     s->rival_result = s->victim_result = 1;
     s->victim = s->rival = s->holder = 0;
@@ -253,6 +95,7 @@ static void try_and_give(scene *s)
 
 static void wait_a_moment(scene *s)
 {
+    atomic_store(&s->deadline_ms, test_now_ms() + 201);
     take_and_give_within(s, 200);
 }
 
@@ -329,9 +172,30 @@ static void judge_added(scene *s)
     must(units == s->act->units + (stage == AFTER) || (stage == LEAVING && units == s->act->units + 1));
 }
 
+/* Stopped is not dead: whoever comes meanwhile takes and gives, or finds it taken. */
+static void come_meanwhile(void *context, long point)
+{
+    scene *s = context;
+    (void)point;
+    int r = take(s, 0);
+    must(r == 0 || r == -ETIMEDOUT);
+    must(r != 0 || give(s) == 0);
+    must(s->act->units < 2 || r == 0);
+}
+
+/* Once the victim has been woken the lock is open: we take it, and the victim's time runs out. */
+static void barge_in(void *context, long point)
+{
+    scene *s = context;
+    (void)point;
+    s->barged = take(s, 0) == 0;
+    while (test_now_ms() <= atomic_load(&s->deadline_ms))
+        test_nap();
+}
+
 static const act acts[] = {
-    {.name = "lock, alone", .run = take_and_give, .judge = judge_lock},
-    {.name = "lock, tried", .run = try_and_give, .judge = judge_lock},
+    {.name = "lock, alone", .meanwhile = come_meanwhile, .run = take_and_give, .judge = judge_lock},
+    {.name = "lock, tried", .meanwhile = come_meanwhile, .run = try_and_give, .judge = judge_lock},
     {.name = "lock, let go with one asleep", .rival = true, .before = take_now, .run = give_back, .judge = judge_lock},
     {.name = "lock, waited for, with one asleep",
      .holder = 1,
@@ -339,6 +203,12 @@ static const act acts[] = {
      .run = take_and_give,
      .judge = judge_lock},
     {.name = "lock, waited for in vain", .holder = 2, .rival = true, .run = wait_a_moment, .judge = judge_lock},
+    {.name = "lock, waited for, woken too late",
+     .holder = 1,
+     .rival = true,
+     .run = wait_a_moment,
+     .meanwhile = barge_in,
+     .judge = judge_lock},
     {.name = "lock, taken over from the dead", .after_death = true, .run = take_and_give, .judge = judge_lock},
     {.name = "lock, let go unmarked with one asleep",
      .after_death = true,
@@ -346,7 +216,12 @@ static const act acts[] = {
      .before = take_now,
      .run = give_back,
      .judge = judge_broken},
-    {.name = "semaphore, alone", .semaphore = 1, .units = 2, .run = take_and_give, .judge = judge_semaphore},
+    {.name = "semaphore, alone",
+     .meanwhile = come_meanwhile,
+     .semaphore = 1,
+     .units = 2,
+     .run = take_and_give,
+     .judge = judge_semaphore},
     {.name = "semaphore, given with one asleep",
      .semaphore = 1,
      .units = 1,
@@ -375,7 +250,12 @@ static const act acts[] = {
      .run = take_and_give,
      .judge = judge_semaphore},
     {.name = "semaphore, one more", .semaphore = 1, .units = 16, .run = add_one, .judge = judge_added},
-    {.name = "signals, alone", .semaphore = 2, .units = 2, .run = take_and_give, .judge = judge_semaphore},
+    {.name = "signals, alone",
+     .meanwhile = come_meanwhile,
+     .semaphore = 2,
+     .units = 2,
+     .run = take_and_give,
+     .judge = judge_semaphore},
     {.name = "signals, given with one asleep",
      .semaphore = 2,
      .units = 1,
@@ -416,21 +296,12 @@ static void check(void *context, long point)
     clear_scene(s);
 }
 
-/* Stopped is not dead: whoever comes meanwhile takes and gives, or finds it taken. */
-static void come_meanwhile(void *context, long point)
-{
-    scene *s = context;
-    (void)point;
-    int r = take(s, 0);
-    must(r == 0 || r == -ETIMEDOUT);
-    must(r != 0 || give(s) == 0);
-    must(s->act->units < 2 || r == 0);
-}
-
 static void check_stopped(void *context, long point)
 {
     scene *s = context;
-    must(s->stage == AFTER && s->victim_result == 0);
+    must(s->barged || s->act->rival || s->victim_result == 0);
+    must(!s->barged || give(s) == 0);
+    s->barged = false;
     check(context, point);
 }
 
@@ -442,7 +313,7 @@ static void sweep(const act *what, bool stop)
     step_plan plan = {.setup = set_scene,
                       .prepare = prepare_victim,
                       .victim = run_victim,
-                      .meanwhile = come_meanwhile,
+                      .meanwhile = what->meanwhile,
                       .check = stop ? check_stopped : check,
                       .context = s,
                       .memory = s->memory};
@@ -461,7 +332,7 @@ END_TEST
 
 START_TEST(stopped_at_every_step)
 {
-    if (!acts[_i].rival && !acts[_i].after_death && acts[_i].run != add_one)
+    if (acts[_i].meanwhile)
         sweep(&acts[_i], true);
 }
 END_TEST
