@@ -63,10 +63,11 @@ int yn_team_tell(const yn_news *news, int seen, bool borrows_memory)
 
 bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen)
 {
-    /* Its pid first: a watch that takes the message and dies over it leaves the next one something to go by. One that
-     * stands there already was written by the child, or by the watch: then the child has been faster. */
+    /* Its pid first: a watch that takes the message and dies over it leaves the next one something to go by. That it
+     * stands there already does not say that the child has told of itself; that it is no more STARTING does. */
     yn_slot_shared *slot = yn_slot_at(&me->arena->slots, yn_claim_slot(claim));
-    if (yn_slot_pid(slot, claim) != 0 || !yn_slot_set_pid(slot, claim, (int32_t)pid))
+    uint64_t starting = (claim >> 24 << 24) | YN_SLOT_STARTING;
+    if (atomic_load(&slot->word) != starting || !yn_slot_set_pid(slot, claim, (int32_t)pid))
         return false;
     yn_news news = {.kind = YN_NEWS_BORN, .pid = pid, .claim = claim};
     return tell_of_birth(&news, seen) == 0;
