@@ -21,18 +21,18 @@ typedef struct yunta_entry {
     const char *name;
 } yunta_entry;
 
-/* YUNTA_ENTRY(function, type) after `static int function(const type *argument)` makes it startable.
+/* YUNTA_ENTRY(function, type) after `static int function(type const *argument)` makes it startable.
  * The function returns the exit status, 0…255; any other value is YUNTA_EFAILED, told whole in the failure.
  * YUNTA_ENTRY_VOID(function) does the same for `static int function(void)`. */
 #define YUNTA_ENTRY(function, type)                                                                                    \
     YUNTA_UNUSED static int yunta_entry_call_##function(const void *yunta_argument_)                                   \
     {                                                                                                                  \
-        return function((const type *)yunta_argument_);                                                                \
+        return function((type const *)yunta_argument_);                                                                \
     }                                                                                                                  \
     YUNTA_UNUSED static const yunta_entry yunta_entry_##function = {yunta_entry_call_##function, sizeof(type),         \
                                                                     #function};                                        \
     YUNTA_UNUSED static inline int yunta_entry_start_##function(                                                       \
-        yunta_process **yunta_process_, const type *yunta_argument_, const yunta_process_options *yunta_options_)      \
+        yunta_process **yunta_process_, type const *yunta_argument_, const yunta_process_options *yunta_options_)      \
     {                                                                                                                  \
         return yunta_process_start(yunta_process_, &yunta_entry_##function, yunta_argument_, sizeof(type),             \
                                    yunta_options_);                                                                    \

@@ -33,6 +33,27 @@ static int rest(void)
 }
 YUNTA_ENTRY_VOID(rest);
 
+/* A pointer is what an argument often is. */
+static int count_up(int *const *counter)
+{
+    return ++**counter;
+}
+YUNTA_ENTRY(count_up, int *);
+
+static int point(const char *const *text, const char **end)
+{
+    *end = *text;
+    return 0;
+}
+YUNTA_TASK(point, const char *, const char *);
+
+int use_pointers(yunta_pool *p, yunta_future **f, yunta_process **c, int *counter, const char **texts);
+int use_pointers(yunta_pool *p, yunta_future **f, yunta_process **c, int *counter, const char **texts)
+{
+    return yunta_start(c, count_up, &counter, NULL) + yunta_map(p, point, texts, texts, 1) +
+           yunta_submit(p, point, texts, f);
+}
+
 int use(yunta_pool *p, yunta_future **f, yunta_process **c, const x *a, y *b);
 int use(yunta_pool *p, yunta_future **f, yunta_process **c, const x *a, y *b)
 {
