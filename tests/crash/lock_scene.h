@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 
 enum { BEFORE, INSIDE, LEAVING, AFTER }; /* how far the victim was */
+enum { NO_BARGER, BARGED, TOO_LATE, RIVAL_WOKEN, RIVAL_LOST };
 
 /* In memory that all see: the test, the victim, a rival asleep behind it, a holder before it, and one who is dead. */
 typedef struct scene {
@@ -20,14 +21,14 @@ typedef struct scene {
     yunta_lock *lock; /* one of the two */
     yunta_semaphore *semaphore;
     int units;
-    _Atomic pid_t victim_pid, rival_pid, holder_pid;
-    _Atomic yn_claim victim, rival, holder, dead;
+    _Atomic pid_t victim_pid, rival_pid, holder_pid, barger_pid;
+    _Atomic yn_claim victim, rival, holder, dead, other;
     _Atomic int stage;                     /* of the victim */
     _Atomic int go, over;                  /* the rival may begin; the holder must let go, whatever the victim does */
     _Atomic int rival_result, rival_ended; /* what it was told */
     _Atomic int victim_result;
     _Atomic uint64_t deadline_ms; /* of the victim's wait */
-    bool barged;                  /* we have taken it before the victim could */
+    _Atomic int barger;           /* one who takes it before the victim can, and how far it is */
     step_range memory[STEP_RANGES];
 } scene;
 
@@ -111,6 +112,7 @@ static void be_holder(scene *s)
         test_nap();
     if (give(s) != 0)
         _exit(1);
+    await(&s->over); /* its own death would wake the rival */
 }
 
 static void be_rival(scene *s)
@@ -123,6 +125,22 @@ static void be_rival(scene *s)
         _exit(1);
     atomic_store(&s->rival_result, r);
     atomic_store(&s->rival_ended, 1);
+}
+
+/* Takes what the victim has been woken for, lets it go when the victim has given up, and looks whether the rival gets
+ * it while all are alive. */
+static void be_barger(scene *s)
+{
+    bool taken = take(s, 0) == 0;
+    atomic_store(&s->barger, taken ? BARGED : TOO_LATE);
+    if (!taken)
+        return;
+    while (atomic_load(&s->victim_result) > 0)
+        test_nap();
+    give(s);
+    for (uint64_t end = test_now_ms() + 5000; !atomic_load(&s->rival_ended) && test_now_ms() < end;)
+        test_nap();
+    atomic_store(&s->barger, atomic_load(&s->rival_ended) ? RIVAL_WOKEN : RIVAL_LOST);
 }
 
 static void await_rival_asleep(scene *s)
