@@ -6,7 +6,9 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct module {
@@ -85,6 +87,26 @@ static int look(struct dl_phdr_info *info, size_t size, void *context)
     return s->found;
 }
 
+/* The loader knows a module by the name that it was loaded by, which means nothing in another directory. The kernel
+ * knows the file that is mapped there: gives its path in `path`, or else leaves it. */
+static void find_file(uint64_t address, char path[PATH_MAX])
+{
+    char line[PATH_MAX + 128];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long long from = 0, to = 0;
+        int at = 0;
+        if (sscanf(line, "%llx-%llx %*s %*s %*s %*s %n", &from, &to, &at) < 2 || address < from || address >= to)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        if (at > 0 && line[at] == '/')
+            snprintf(path, PATH_MAX, "%s", line + at);
+        break;
+    }
+    if (maps)
+        fclose(maps);
+}
+
 yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
 {
     search s = {.address = (uint64_t)(uintptr_t)function};
@@ -93,7 +115,11 @@ yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
         *error = YUNTA_ENOFUNCTION;
         return NULL;
     }
-    size_t length = strlen(s.module.path) + 1;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", s.module.path);
+    if (path[0] != '/' && path[0] != '\0')
+        find_file(s.address, path);
+    size_t length = strlen(path) + 1;
     yn_image_ref *ref = yn_heap_alloc(me, sizeof *ref + length, 0);
     if (!ref) {
         *error = -ENOMEM;
@@ -103,7 +129,7 @@ yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
     memcpy(ref->id, s.module.id, sizeof ref->id);
     ref->id_size = s.module.id_size;
     ref->is_program = s.module.is_program;
-    memcpy(ref->path, s.module.path, length);
+    memcpy(ref->path, path, length);
     *error = 0;
     return ref;
 }

@@ -57,6 +57,26 @@ START_TEST(a_static_function_of_a_loaded_library)
 }
 END_TEST
 
+/* The loader knows it by a name that leads nowhere by then. */
+START_TEST(a_library_loaded_by_a_relative_path)
+{
+    ck_assert_int_eq(chdir(TEST_PROGRAMS), 0);
+    void *library = dlopen("./libplugin_loaded.so", RTLD_NOW | RTLD_LOCAL);
+    ck_assert_msg(library != NULL, "%s", dlerror());
+    const yunta_entry *entry = dlsym(library, "loaded_entry");
+    ck_assert_ptr_nonnull(entry);
+    yunta_process_options options = {.start_method = TEST_METHOD, .directory = "/tmp"};
+    yunta_process *child;
+    ck_assert_int_eq(yunta_process_start(&child, entry, &(int){2}, sizeof(int), &options), 0);
+    end_is(child, 8);
+    ck_assert_int_eq(chdir("/"), 0);
+    options.directory = NULL;
+    ck_assert_int_eq(yunta_process_start(&child, entry, &(int){3}, sizeof(int), &options), 0);
+    end_is(child, 12);
+    dlclose(library);
+}
+END_TEST
+
 /* Code that lies in no module: a return of 7, written by hand. */
 START_TEST(code_of_no_module_can_only_be_forked)
 {
@@ -110,6 +130,7 @@ static Suite *make(void)
     TEST_FOR_EACH_METHOD(cases, a_function_of_the_executable);
     TEST_FOR_EACH_METHOD(cases, a_static_function_of_a_linked_library);
     TEST_FOR_EACH_METHOD(cases, a_static_function_of_a_loaded_library);
+    TEST_FOR_EACH_METHOD(cases, a_library_loaded_by_a_relative_path);
     TEST_FOR_EACH_METHOD(cases, code_of_no_module_can_only_be_forked);
     tcase_add_test(cases, a_function_of_another_build_is_not_found);
     return suite;
