@@ -17,7 +17,7 @@ int yunta_pool_submit(yunta_pool *pool, const yunta_task *task, const void *in, 
     if (r != 0)
         return r;
     yunta_future *made = malloc(sizeof *made);
-    yn_job_shared *job = made ? yn_jobs_make(me, pool, task, 0, &r) : NULL;
+    yn_job_shared *job = made ? yn_jobs_make(me, pool, task, 0, 0, &r) : NULL;
     if (!job) {
         free(made);
         return r != 0 ? r : -ENOMEM;

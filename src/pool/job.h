@@ -37,28 +37,37 @@ typedef enum yn_job_state {
     YN_JOB_CANCELLED = 3
 } yn_job_state;
 
+/* By cache lines: what a worker reads of a job; what others need; what is written when a task ends, and awaited. A
+ * small input and output of a single task stand in the first and the last of these, which move between the processes
+ * anyway. */
+#define YN_JOB_SMALL 16
 typedef struct yn_job_shared {
     _Atomic(struct yn_job_shared *) next; /* in the pool's list; written once, by the owner */
     int (*call)(const void *in, void *out);
-    yn_image_ref *function;        /* where the workers are of another exec: NULL otherwise */
-    char name[YUNTA_FAILURE_NAME]; /* of the task; a copy, since the foreman must not follow a pointer of the program */
-    size_t in_size, out_size;
+    yn_image_ref *function; /* where the workers are of another exec: NULL otherwise */
     const char *in;
     char *out;
+    uint32_t lanes; /* 0: a single task */
+    uint32_t chunk; /* 0: adapts */
+    YN_ALIGNED(16) char small_in[YN_JOB_SMALL];
+
+    YN_ALIGNED(64) size_t in_size;
+    size_t out_size;
     uint64_t first; /* index of task 0 in the whole map */
     uint32_t count;
-    uint32_t chunk; /* 0: adapts */
-    uint32_t lanes; /* 0: a single task */
+    _Atomic uint32_t users;        /* in the owner's process: the future or map, and the pool's list */
+    char name[YUNTA_FAILURE_NAME]; /* of the task; a copy, since the foreman must not follow a pointer of the program */
 
     YN_ALIGNED(64) _Atomic uint32_t state; /* yn_job_state | worker << 8 */
-    yn_event_shared done;
     _Atomic uint32_t failures;
+    yn_event_shared done;
     _Atomic(yn_failed_shared *) failed;
     _Atomic uint32_t out_of_memory;  /* a failure that could not be written down */
-    _Atomic uint32_t users;          /* in the owner's process: the future or map, and the pool's list */
     struct yn_job_shared *lingering; /* the owner's: next of those that a worker still looks at */
+    YN_ALIGNED(16) char small_out[YN_JOB_SMALL];
     YN_ALIGNED(64) yn_lane_shared lane[];
 } yn_job_shared;
+_Static_assert(sizeof(yn_job_shared) == 192, "three cache lines");
 
 static inline yn_job_state yn_job_state_of(const yn_job_shared *job)
 {

@@ -25,15 +25,23 @@ static yn_known_task *known_task(yn_self *me, yunta_pool *pool, const yunta_task
     return k;
 }
 
-yn_job_shared *yn_jobs_make(yn_self *me, yunta_pool *pool, const yunta_task *task, uint32_t count, int *error)
+/* Behind the job, if it does not fit into it. */
+static size_t room_for(size_t size)
+{
+    return size <= YN_JOB_SMALL ? 0 : yn_round_up(size, YN_CACHE_LINE);
+}
+
+yn_job_shared *yn_jobs_make(yn_self *me, yunta_pool *pool, const yunta_task *task, uint32_t count, size_t room,
+                            int *error)
 {
     uint32_t lanes = count == 0 ? 0 : pool->shared->workers;
     size_t lane_bytes = lanes * sizeof(yn_lane_shared), in_bytes = 0, out_bytes = 0;
     if (count == 0) { /* a single task keeps its input and output itself */
-        in_bytes = yn_round_up(task->input_size, YN_CACHE_LINE);
-        out_bytes = yn_round_up(task->output_size, YN_CACHE_LINE);
+        in_bytes = room_for(task->input_size);
+        out_bytes = room_for(task->output_size);
     }
-    yn_job_shared *job = yn_heap_alloc(me, sizeof *job + lane_bytes + in_bytes + out_bytes, YN_CACHE_LINE);
+    size_t bytes = sizeof(yn_job_shared) + lane_bytes + room + in_bytes + out_bytes;
+    yn_job_shared *job = yn_heap_alloc(me, bytes, YN_CACHE_LINE);
     *error = job ? 0 : -ENOMEM;
     if (!job)
         return NULL;
@@ -43,8 +51,8 @@ yn_job_shared *yn_jobs_make(yn_self *me, yunta_pool *pool, const yunta_task *tas
     job->out_size = task->output_size;
     job->lanes = lanes;
     job->count = count;
-    job->in = (char *)(job->lane + lanes);
-    job->out = (char *)(job->lane + lanes) + in_bytes;
+    job->in = in_bytes ? yn_jobs_room(job) : job->small_in;
+    job->out = out_bytes ? yn_jobs_room(job) + in_bytes : job->small_out;
     atomic_init(&job->users, 1);
     strncpy(job->name, task->name ? task->name : "task", sizeof job->name - 1);
     if (pool->by_name) {
@@ -109,17 +117,29 @@ static void sweep(yn_self *me, yunta_pool *pool)
     }
 }
 
+/* Not at each job: the workers write what the sweep reads. */
+static bool is_time_to_sweep(yunta_pool *pool, const yn_job_shared *job)
+{
+    enum { jobs_most = 16, bytes_most = 1024 };
+    bool is_small = job->lanes == 0 && job->in_size + job->out_size <= bytes_most;
+    pool->unswept = is_small && pool->unswept < jobs_most ? pool->unswept + 1 : 0;
+    return pool->unswept == 0;
+}
+
 /* Wakes as many as there is work for; one that looks already needs no wake: it looks once more before it sleeps. */
 static void ring(yn_pool_shared *pool, const yn_job_shared *job)
 {
-    if (pool->spin_ns)
-        atomic_store_explicit(&pool->caller_processor, sched_getcpu(), memory_order_relaxed);
+    int32_t here = pool->spin_ns ? sched_getcpu() : -1;
+    if (here >= 0 && atomic_load_explicit(&pool->caller_processor, memory_order_relaxed) != here)
+        atomic_store_explicit(&pool->caller_processor, here, memory_order_relaxed);
     yn_full_fence();
+    if (atomic_load_explicit(&pool->bell.waiters, memory_order_relaxed) == 0)
+        return; /* all are awake: they look once more before they sleep */
     if (job->lanes > 0) {
         yn_event_notify_all(&pool->bell);
         return;
     }
-    for (uint32_t w = 0; w < pool->workers; w++)
+    for (uint32_t w = 0; pool->workers > 1 && w < pool->workers; w++)
         if (atomic_load_explicit(&pool->worker[w].state, memory_order_relaxed) == YN_WORKER_SPINS)
             return;
     yn_event_notify_one(&pool->bell);
@@ -130,10 +150,11 @@ int yn_jobs_submit(yn_self *me, yunta_pool *pool, yn_job_shared *job)
     pthread_mutex_lock(&pool->lock);
     yn_pool_state state = yn_pool_state_of(pool->shared);
     if (state == YN_POOL_OPEN) {
-        atomic_fetch_add(&job->users, 1);
-        atomic_store(&pool->tail->next, job);
+        atomic_store_explicit(&job->users, 2, memory_order_relaxed); /* nobody else knows it yet */
+        atomic_store_explicit(&pool->tail->next, job, memory_order_release);
         pool->tail = job;
-        sweep(me, pool);
+        if (is_time_to_sweep(pool, job))
+            sweep(me, pool);
     }
     pthread_mutex_unlock(&pool->lock);
     if (state != YN_POOL_OPEN)

@@ -86,19 +86,41 @@ static int run(map *m, yn_job_shared *job, char *out)
     return r;
 }
 
+/* Of what does not stand in shared memory, in bytes: 0 for what does. */
+typedef struct copies {
+    size_t in, out;
+    size_t room; /* both of them, if they are to stand behind the job: small ones, on a page that the workers have */
+} copies;
+
+static copies what_to_copy(const map *m, const char *in, size_t in_bytes, const char *out, size_t out_bytes)
+{
+    enum { small = 1024 };
+    copies c = {.in = is_shared(m->me, in, in_bytes) ? 0 : yn_round_up(in_bytes, YN_CACHE_LINE),
+                .out = is_shared(m->me, out, out_bytes) ? 0 : yn_round_up(out_bytes, YN_CACHE_LINE)};
+    c.room = c.in <= small && c.out <= small ? c.in + c.out : 0;
+    return c;
+}
+
+static void *place(const map *m, yn_job_shared *job, const copies *c, size_t offset, size_t bytes)
+{
+    if (bytes == 0)
+        return NULL;
+    return c->room ? yn_jobs_room(job) + offset : yn_heap_alloc(m->me, bytes, YN_CACHE_LINE);
+}
+
 /* One job's worth. */
 static int run_part(map *m, uint64_t first, uint32_t count)
 {
     const char *in = m->in + first * m->task->input_size;
     char *out = m->out + first * m->task->output_size;
     size_t in_bytes = count * m->task->input_size, out_bytes = count * m->task->output_size;
+    copies c = what_to_copy(m, in, in_bytes, out, out_bytes);
     int r;
-    yn_job_shared *job = yn_jobs_make(m->me, m->pool, m->task, count, &r);
+    yn_job_shared *job = yn_jobs_make(m->me, m->pool, m->task, count, c.room, &r);
     if (!job)
         return r;
-    void *in_copy = is_shared(m->me, in, in_bytes) ? NULL : yn_heap_alloc(m->me, in_bytes, YN_CACHE_LINE);
-    void *out_copy = is_shared(m->me, out, out_bytes) ? NULL : yn_heap_alloc(m->me, out_bytes, YN_CACHE_LINE);
-    if ((!in_copy && !is_shared(m->me, in, in_bytes)) || (!out_copy && !is_shared(m->me, out, out_bytes)))
+    void *in_copy = place(m, job, &c, 0, c.in), *out_copy = place(m, job, &c, c.in, c.out);
+    if ((c.in && !in_copy) || (c.out && !out_copy))
         r = -ENOMEM;
     if (in_copy && r == 0)
         memcpy(in_copy, in, in_bytes);
@@ -111,8 +133,10 @@ static int run_part(map *m, uint64_t first, uint32_t count)
     if (r == 0)
         r = run(m, job, out);
     yn_jobs_release(m->me, job);
-    yn_heap_free(m->me, in_copy);
-    yn_heap_free(m->me, out_copy);
+    if (c.room == 0) {
+        yn_heap_free(m->me, in_copy);
+        yn_heap_free(m->me, out_copy);
+    }
     return r;
 }
 

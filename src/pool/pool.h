@@ -28,7 +28,7 @@ typedef struct yn_worker_shared {
     _Atomic uint32_t state;
     _Atomic yn_claim who; /* its tenant: 0 → its claim, by itself; back to 0 by who has settled it */
     _Atomic int32_t pid;
-    _Atomic int32_t processor; /* where it last looked for work: a hint */
+    YN_ALIGNED(64) _Atomic int32_t processor; /* where it last looked for work: a hint, for the owner at each wait */
 } YN_ALIGNED(64) yn_worker_shared;
 
 typedef struct yn_pool_shared {
@@ -44,9 +44,9 @@ typedef struct yn_pool_shared {
     void *hook_argument;
 
     YN_ALIGNED(64)
-    _Atomic(yn_job_shared *) head;    /* jobs before it have nothing left to take. Never NULL; the last one stays */
-    yn_event_shared bell;             /* for workers: there is work, or the state has changed */
-    _Atomic int32_t caller_processor; /* where the owner last submitted from: a hint */
+    _Atomic(yn_job_shared *) head;       /* jobs before it have nothing left to take. Never NULL; the last one stays */
+    YN_ALIGNED(64) yn_event_shared bell; /* for workers: there is work, or the state has changed */
+    _Atomic int32_t caller_processor;    /* where the owner last submitted from: a hint */
     YN_ALIGNED(64) yn_event_shared changed; /* for the owner: workers are up, or gone */
     _Atomic yn_claim foreman;
     _Atomic uint32_t foreman_ready; /* it has tried to start every worker once */
@@ -89,6 +89,7 @@ struct yunta_pool {
     yn_job_shared *tail;
     yn_job_shared *oldest;    /* the first that has not left the list yet */
     yn_job_shared *lingering; /* have left it, but a worker may still look at them */
+    uint32_t unswept;         /* jobs since it was last looked which have left it */
     yn_known_task *known;
     yn_owner_waiter *waiters;
 };
@@ -115,8 +116,13 @@ int yn_foreman_start(yn_self *me, yunta_pool *pool);
 int yn_threads_start(yunta_pool *pool);
 int yn_threads_join(yn_self *me, yunta_pool *pool, yn_deadline deadline);
 
-/* jobs.c: the owner's list of jobs. */
-yn_job_shared *yn_jobs_make(yn_self *me, yunta_pool *pool, const yunta_task *task, uint32_t count, int *error);
+/* jobs.c: the owner's list of jobs. A map of `count` tasks with `room` bytes behind its lanes; or, 0, a single task. */
+yn_job_shared *yn_jobs_make(yn_self *me, yunta_pool *pool, const yunta_task *task, uint32_t count, size_t room,
+                            int *error);
+static inline char *yn_jobs_room(yn_job_shared *job)
+{
+    return (char *)(job->lane + job->lanes);
+}
 int yn_jobs_submit(yn_self *me, yunta_pool *pool, yn_job_shared *job);
 void yn_jobs_release(yn_self *me, yn_job_shared *job); /* one user less */
 void yn_jobs_end(yn_self *me, yunta_pool *pool);       /* after the last worker: everything leaves the list */

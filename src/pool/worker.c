@@ -21,8 +21,8 @@ typedef struct worker {
     uint32_t number;
     const yn_image_ref *known; /* the last function looked up, and where it is here */
     task_call found;
-    uint64_t idle_since; /* 0: at work */
-    bool is_hot;         /* the last wait was short: the next job mostly follows at once */
+    uint64_t page; /* of the job met last */
+    bool is_hot;   /* the last wait was short: the next job mostly follows at once */
 } worker;
 
 YN_IN_CHILD static bool is_ending(yn_pool_shared *pool)
@@ -118,6 +118,15 @@ YN_IN_CHILD static void run_job(worker *w, yn_job_shared *job)
         run_single(w, job);
 }
 
+/* Its page is first met by a store: see yn_arena_touch. */
+YN_IN_CHILD static void touch(worker *w, yn_job_shared *job)
+{
+    uint64_t page = (uint64_t)(uintptr_t)&job->state / 4096;
+    if (page != w->page)
+        atomic_fetch_or_explicit(&job->out_of_memory, 0, memory_order_relaxed);
+    w->page = page;
+}
+
 /* The first job with something to take, protected from being freed by our name for it; NULL if there is none. */
 YN_IN_CHILD static yn_job_shared *pick(worker *w)
 {
@@ -126,6 +135,7 @@ YN_IN_CHILD static yn_job_shared *pick(worker *w)
         atomic_store(&w->shared->job, job);
         if (atomic_load(&w->pool->head) != job)
             continue;
+        touch(w, job);
         if (yn_job_has_work(job))
             return job;
         yn_job_shared *next = atomic_load(&job->next);
@@ -147,10 +157,9 @@ YN_IN_CHILD static yn_job_shared *look_out(worker *w)
     /* Spinning on the owner's processor keeps the owner from its next call; unless calls come so fast that the owner
      * had better move to another one, which it does when it finds this one busy. */
     int processor = sched_getcpu();
-    atomic_store_explicit(&w->shared->processor, processor, memory_order_relaxed);
+    if (processor != atomic_load_explicit(&w->shared->processor, memory_order_relaxed))
+        atomic_store_explicit(&w->shared->processor, processor, memory_order_relaxed);
     bool spins = w->is_hot || processor != atomic_load_explicit(&w->pool->caller_processor, memory_order_relaxed);
-    if (w->idle_since == 0)
-        w->idle_since = yn_now_ns();
     atomic_store(&w->shared->state, spins ? YN_WORKER_SPINS : YN_WORKER_READY);
     yn_job_shared *job = pick(w);
     while (!job && spins && !is_ending(w->pool) && yn_spin_more(&spin, w->pool->spin_ns)) {
@@ -158,10 +167,13 @@ YN_IN_CHILD static yn_job_shared *look_out(worker *w)
         if (atomic_load_explicit(&w->pool->state, memory_order_relaxed) != YN_POOL_OPEN)
             break;
         /* Unprotected, `head` may be freed under us, but its memory stays mapped and readable. */
-        if (atomic_load_explicit(&head->next, memory_order_relaxed) || yn_job_state_of(head) == YN_JOB_OPEN)
+        yn_job_shared *next = atomic_load_explicit(&head->next, memory_order_relaxed);
+        __builtin_prefetch(next);
+        if (next || yn_job_state_of(head) == YN_JOB_OPEN)
             job = pick(w);
     }
     atomic_store(&w->shared->state, YN_WORKER_READY);
+    w->is_hot = job != NULL;
     return job;
 }
 
@@ -177,8 +189,11 @@ YN_IN_CHILD static yn_job_shared *await_work(worker *w)
     job = pick(w);
     if (job || atomic_load(&w->pool->state) != YN_POOL_OPEN)
         return job;
+    uint64_t before = w->pool->spin_ns ? yn_now_ns() : 0;
     yn_event_wait(w->me, bell, key, YN_NEVER);
-    return NULL;
+    job = pick(w);
+    w->is_hot = job && w->pool->spin_ns && yn_now_ns() - before < hot_ns;
+    return job;
 }
 
 YN_IN_CHILD void yn_worker_run(yn_self *me, yn_pool_shared *pool, uint32_t number)
@@ -193,9 +208,6 @@ YN_IN_CHILD void yn_worker_run(yn_self *me, yn_pool_shared *pool, uint32_t numbe
         if (!job)
             job = await_work(&w);
         if (job) {
-            if (w.idle_since)
-                w.is_hot = yn_now_ns() - w.idle_since < hot_ns;
-            w.idle_since = 0;
             if (atomic_load_explicit(&job->next, memory_order_relaxed))
                 yn_event_notify_one(&pool->bell); /* more behind it: the wake that we had may have stood for several */
             run_job(&w, job);

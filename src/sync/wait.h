@@ -50,7 +50,7 @@ static inline bool yn_spin_more(yn_spin *spin, uint64_t ns)
 {
     if (ns == 0)
         return false;
-    if (spin->count++ % 16 == 0) {
+    if (++spin->count % 16 == 0) { /* not at once: what is waited for is mostly there before the clock is read */
         uint64_t now = yn_now_ns();
         if (spin->end == 0)
             spin->end = now + ns;
