@@ -74,6 +74,8 @@ int yn_life_signal(int seen, pid_t pid, int signal)
     if (r == -EBADF || r == -ENOSYS || r == -EINVAL) {
         if (signal < 0 || signal > SIGRTMAX)
             return -EINVAL;
+        if (pid <= 0) /* not a process, but a group */
+            return 0;
         struct pollfd p = {.fd = seen, .events = POLLIN};
         if (poll(&p, 1, 0) > 0)
             return 0;

@@ -92,9 +92,16 @@ static int start_worker(foreman *f, uint32_t w)
         atomic_store(&f->pool->start_error, r);
         return r;
     }
+    atomic_store(&f->pool->worker[w].record, f->worker[w]);
     atomic_fetch_add(&f->pool->started, 1);
     f->living++;
     return 0;
+}
+
+static void forget_worker(foreman *f, uint32_t w)
+{
+    atomic_store(&f->pool->worker[w].record, NULL); /* first: nobody shall free it again */
+    f->worker[w] = yunta_process_destroy(f->worker[w]);
 }
 
 /* Starts whoever is missing; what cannot be started now is tried again after a while. */
@@ -128,7 +135,7 @@ static void on_death(foreman *f, uint32_t w)
         death.code = 0; /* it ended by itself */
     bool well = death.code == 0 && atomic_load(&seat->state) == YN_WORKER_GONE;
     bool left = yn_settle_worker(f->me, pool, w, &death), was_looking = atomic_load(&seat->state) == YN_WORKER_SPINS;
-    f->worker[w] = yunta_process_destroy(f->worker[w]);
+    forget_worker(f, w);
     f->living--;
     if (!well) {
         f->early = atomic_load(&seat->state) == YN_WORKER_NONE ? f->early + 1 : 0;
@@ -157,7 +164,7 @@ static void kill_all(foreman *f)
         if (f->worker[w])
             yunta_process_kill(f->worker[w]);
     for (uint32_t w = 0; w < f->pool->workers; w++)
-        f->worker[w] = yunta_process_destroy(f->worker[w]);
+        forget_worker(f, w);
 }
 
 /* One signal, or the time to try a start again. */
@@ -229,7 +236,11 @@ int yn_foreman_start(yn_self *me, yunta_pool *pool)
     int r = yn_process_launch(me, &pool->foreman, &start);
     if (r != 0)
         return r;
-    atomic_store(&pool->foreman_seen, yn_children_sentinel(me, pool->foreman));
+    int seen = yn_children_sentinel(me, pool->foreman);
+    atomic_store(&pool->foreman_pid, seen < 0 ? yunta_process_pid(pool->foreman) : 0);
+    atomic_store(&pool->foreman_seen, seen);
+    if (yn_pool_state_of(shared) >= YN_POOL_TERMINATED) /* by who could not tell this one */
+        yunta_pool_terminate(pool);
     atomic_store(&shared->foreman, atomic_load(&pool->foreman->who));
     atomic_fetch_add(&shared->foremen, 1);
     while (!atomic_load(&shared->foreman_ready)) {

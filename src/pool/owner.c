@@ -61,6 +61,9 @@ static void settle_all(yn_self *me, yn_pool_shared *pool)
         yunta_failure death = {.code = YUNTA_EFOREMAN, .exit_status = -1, .pid = atomic_load(&seat->pid)};
         yn_settle_worker(me, pool, w, &death);
         atomic_fetch_add(&pool->deaths, atomic_load(&seat->who) != 0);
+        yunta_process *record = atomic_exchange(&seat->record, NULL);
+        if (record)
+            yn_record_free_orphan(me, record);
         atomic_store(&seat->pid, 0);
         atomic_store(&seat->who, 0);
         atomic_store(&seat->state, YN_WORKER_NONE);
@@ -93,7 +96,8 @@ static int replace_foreman(yn_self *me, yunta_pool *pool)
     while (yn_owner_await_workers(me, shared, YN_NEVER) != 0)
         sched_yield(); /* no seat to sleep on */
     settle_all(me, shared);
-    atomic_store(&pool->foreman_seen, -1); /* before it is closed: terminate may come at any time */
+    atomic_store(&pool->foreman_seen, -1); /* before they are another's: terminate may come at any time */
+    atomic_store(&pool->foreman_pid, 0);
     pool->foreman = yunta_process_destroy(pool->foreman);
     if (state != YN_POOL_OPEN && !has_work(shared))
         return 0;

@@ -172,9 +172,7 @@ int yunta_pool_terminate(yunta_pool *pool)
     if (!is_owner(pool))
         return -EPERM;
     advance(pool->shared, YN_POOL_TERMINATED);
-    int seen = atomic_load(&pool->foreman_seen);
-    if (seen >= 0)
-        yn_life_signal(seen, 0, SIGTERM);
+    yn_life_signal(atomic_load(&pool->foreman_seen), atomic_load(&pool->foreman_pid), SIGTERM);
     return 0;
 }
 

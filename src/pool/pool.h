@@ -29,6 +29,7 @@ typedef struct yn_worker_shared {
     _Atomic yn_claim who; /* its tenant: 0 → its claim, by itself; back to 0 by who has settled it */
     _Atomic int32_t pid;
     YN_ALIGNED(64) _Atomic int32_t processor; /* where it last looked for work: a hint, for the owner at each wait */
+    _Atomic(yunta_process *) record;          /* the foreman's, of its tenant; for who comes after a killed foreman */
 } YN_ALIGNED(64) yn_worker_shared;
 
 typedef struct yn_pool_shared {
@@ -83,7 +84,8 @@ struct yunta_pool {
     yunta_process_options process; /* of the foreman, and so of the workers */
     pthread_mutex_t mending;       /* held by the one thread that replaces a dead foreman */
     yunta_process *foreman;
-    _Atomic int foreman_seen; /* its life descriptor, for terminate in a signal handler */
+    _Atomic int foreman_seen; /* its life descriptor, for terminate in a signal handler; < 0 where there are none … */
+    _Atomic pid_t foreman_pid; /* … and then its pid, which is its own until it is destroyed here; else 0 */
     pthread_t *threads;
     pthread_mutex_t lock; /* of what follows; never held while waiting */
     yn_job_shared *tail;

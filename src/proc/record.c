@@ -46,15 +46,28 @@ int yn_record_create(yn_self *me, yunta_process **record, const char *name, cons
     return 0;
 }
 
-void yn_record_release(yn_self *me, yunta_process *record)
+static void free_record(yn_self *me, yunta_process *record)
 {
-    if (atomic_fetch_sub(&record->references, 1) != 1)
-        return;
     yn_heap_free(me, record->function);
     if (!stands_behind(record))
         yn_heap_free(me, record->argument);
     yn_heap_free(me, record->setup);
     yn_heap_free(me, record);
+}
+
+void yn_record_release(yn_self *me, yunta_process *record)
+{
+    if (atomic_fetch_sub(&record->references, 1) == 1)
+        free_record(me, record);
+}
+
+void yn_record_free_orphan(yn_self *me, yunta_process *record)
+{
+    /* One that never stood may be declared dead and yet come up, too late. */
+    yn_process_state state = yn_record_state(record);
+    bool stood = state == YN_PROCESS_STANDS || state == YN_PROCESS_ENDED;
+    if (stood && !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who)))
+        free_record(me, record);
 }
 
 YN_IN_CHILD void yn_record_set_state(yunta_process *record, yn_process_state state)

@@ -109,6 +109,10 @@ int yn_record_create(yn_self *me, yunta_process **record, const char *name, cons
 /* Drops one reference; the last frees it. */
 void yn_record_release(yn_self *me, yunta_process *record);
 
+/* Frees the record of a process whose starter is dead, with the references that were the starter's, and which nobody
+ * else knows. Nothing is done unless the process is surely dead too. */
+void yn_record_free_orphan(yn_self *me, yunta_process *record);
+
 void yn_record_set_state(yunta_process *record, yn_process_state state);
 
 static inline yn_process_state yn_record_state(const yunta_process *record)

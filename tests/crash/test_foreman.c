@@ -198,6 +198,30 @@ static int submit_and_await(yunta_pool *pool, int count)
     return failed;
 }
 
+static uint64_t blocks(void)
+{
+    yunta_arena_stats stats;
+    ck_assert_int_eq(yunta_arena_read_stats(&stats), 0);
+    return stats.blocks;
+}
+
+/* What it knew of its workers stands in memory of all. */
+START_TEST(killed_foremen_leave_no_memory)
+{
+    enum { rounds = 20 };
+    yunta_pool *pool = new_pool(workers);
+    check_it_works(pool);
+    uint64_t before = blocks();
+    for (int i = 0; i < rounds; i++) {
+        test_kill(foreman_of(pool));
+        test_wait_until(foreman_of(pool) == 0, 20000);
+        check_it_works(pool);
+    }
+    ck_assert_uint_lt(blocks(), before + rounds);
+    yunta_pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(single_tasks_while_foremen_are_killed)
 {
     yunta_pool *pool = new_pool(workers);
@@ -320,6 +344,7 @@ static Suite *make(void)
     TEST_FOR_EACH_METHOD(cases, an_idle_pool_gets_another);
     TEST_FOR_EACH_METHOD(cases, running_tasks_fail_for_that_and_waiting_ones_run);
     TEST_FOR_EACH_METHOD(cases, maps_while_foremen_are_killed);
+    TEST_FOR_EACH_METHOD(cases, killed_foremen_leave_no_memory);
     TEST_FOR_EACH_METHOD(cases, single_tasks_while_foremen_are_killed);
     TEST_FOR_EACH_METHOD(cases, a_closed_pool_finishes_under_another);
     TEST_FOR_EACH_METHOD(cases, terminate_and_destroy_do_not_need_it);
