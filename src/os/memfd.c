@@ -24,6 +24,13 @@ int yn_memfd_create(const char *name)
     return fd >= 0 ? fd : -errno;
 }
 
+/* Of a limit, what is left to what nobody asks for: page tables, stacks, the programs' own memory. */
+static uint64_t slack_of(uint64_t limit)
+{
+    const uint64_t most = UINT64_C(32) << 20;
+    return limit / 32 < most ? limit / 32 : most;
+}
+
 /* One limit file against one usage file of a cgroup, in bytes left; page cache that can be dropped counts as left. */
 static uint64_t cgroup_left(const char *folder, const char *limit_file, const char *usage_file, const char *cache_key)
 {
@@ -40,6 +47,7 @@ static uint64_t cgroup_left(const char *folder, const char *limit_file, const ch
     uint64_t cache = yn_text_number(path, cache_key);
     if (cache != UINT64_MAX)
         usage -= cache < usage ? cache : usage;
+    usage += slack_of(limit);
     return limit > usage ? limit - usage : 0;
 }
 
@@ -60,6 +68,25 @@ uint64_t yn_memory_left(void)
     return left;
 }
 
+/* Whether so much may be taken. Asking costs as much as some dozen fresh pages; so a part of what was left is then
+ * taken without asking again, the less, the less there is: others take of the same, and as little as we they know of
+ * it. */
+static bool may_take(uint64_t bytes)
+{
+    enum { parts = 32 };
+    static _Atomic uint64_t unasked;
+    uint64_t have = atomic_load_explicit(&unasked, memory_order_relaxed);
+    while (bytes <= have)
+        if (atomic_compare_exchange_weak_explicit(&unasked, &have, have - bytes, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    uint64_t left = yn_memory_left();
+    if (bytes > left)
+        return false;
+    atomic_store_explicit(&unasked, (left - bytes) / parts, memory_order_relaxed);
+    return true;
+}
+
 static int reserve_piece(int fd, uint64_t offset, uint64_t bytes)
 {
     for (;;) {
@@ -72,13 +99,13 @@ static int reserve_piece(int fd, uint64_t offset, uint64_t bytes)
 
 int yn_memfd_reserve(int fd, uint64_t offset, uint64_t bytes)
 {
-    enum { ask_from = 8 << 20, piece = 64 << 20 };
+    enum { piece = 64 << 20 };
     struct rlimit file_size;
     /* Beyond this limit the kernel does not just refuse: it sends SIGXFSZ. */
     if (getrlimit(RLIMIT_FSIZE, &file_size) == 0 && file_size.rlim_cur != RLIM_INFINITY &&
         offset + bytes > file_size.rlim_cur)
         return -ENOMEM;
-    if (bytes >= ask_from && bytes > yn_memory_left())
+    if (!may_take(bytes))
         return -ENOMEM;
     for (uint64_t done = 0; done < bytes;) {
         uint64_t n = bytes - done < piece ? bytes - done : piece;
