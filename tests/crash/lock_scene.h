@@ -4,13 +4,18 @@
 
 #include "../proc/helpers.h"
 
-#include "../sync/endless.h"
 #include "stepkill.h"
 
-#include "sync/lock.h"
-#include "sync/semaphore.c" /* its cells are watched */
-
 #include <sys/prctl.h>
+
+/* The library's waiting, in a copy of ours: sleeps without a limit have none, and limits are over when we say so. */
+#include "base/base.h"
+static uint64_t time_left(yn_deadline deadline);
+#define yn_deadline_left(deadline) time_left(deadline)
+#include "../sync/endless.h"
+#include "sync/lock.c"
+#include "sync/semaphore.c"
+#undef yn_deadline_left
 
 enum { BEFORE, INSIDE, LEAVING, AFTER }; /* how far the victim was */
 enum { NO_BARGER, BARGED, TOO_LATE, RIVAL_WOKEN, RIVAL_LOST };
@@ -27,10 +32,16 @@ typedef struct scene {
     _Atomic int go, over;                  /* the rival may begin; the holder must let go, whatever the victim does */
     _Atomic int rival_result, rival_ended; /* what it was told */
     _Atomic int victim_result;
-    _Atomic uint64_t deadline_ms; /* of the victim's wait */
-    _Atomic int barger;           /* one who takes it before the victim can, and how far it is */
+    _Atomic int barger; /* one who takes it before the victim can, and how far it is */
     step_range memory[STEP_RANGES];
 } scene;
+
+static _Atomic int *time_is_up; /* in memory that all see */
+
+static uint64_t time_left(yn_deadline deadline)
+{
+    return deadline != YN_NEVER && atomic_load(time_is_up) ? 0 : yn_deadline_left(deadline);
+}
 
 typedef struct act {
     const char *name;
