@@ -3,6 +3,7 @@
  * Next: shm/slot.c, shm/heap.c (who recycles what this hands out), shm/self.c (who makes it). */
 #include "shm/arena.h"
 #include "os/memfd.h"
+#include "os/tool.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,6 +19,10 @@
 /* Below the lowest address of position-independent programs, clear of every sanitizer's shadow on x86-64 and free on
  * 48-bit aarch64: 0x5500_0000_0000 up to 0x5550_0000_0000. */
 static const uint64_t window = UINT64_C(0x550000000000);
+
+/* Valgrind's leak search reads every word of it, and a word behind the end of the file costs it a signal: there the
+ * file is as long as the window from the start, and both are small. */
+static const uint64_t window_under_valgrind = UINT64_C(256) << 20;
 
 static void *map_at(uint64_t address, uint64_t limit, int fd)
 {
@@ -75,7 +80,12 @@ int yn_arena_create(yn_arena_shared **arena, int *fd, uint64_t limit)
     int file = yn_memfd_create("yunta");
     if (file < 0)
         return file;
+    bool is_valgrind = yn_tool_is_valgrind();
+    if (is_valgrind && limit == 0)
+        limit = window_under_valgrind;
     int r = yn_memfd_reserve(file, 0, yn_round_up(sizeof(yn_arena_shared), YN_ARENA_GRAIN));
+    if (r == 0 && is_valgrind)
+        r = yn_memfd_reserve(file, limit - YN_ARENA_GRAIN, YN_ARENA_GRAIN);
     void *p = r == 0 ? find_window(file, &limit) : NULL;
     if (!p) {
         close(file);
