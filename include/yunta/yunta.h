@@ -12,6 +12,9 @@
 #include <yunta/process.h>
 #include <yunta/shared.h>
 #include <yunta/sync.h>
+#include <yunta/condition.h>
+#include <yunta/rwlock.h>
+#include <yunta/barrier.h>
 #include <yunta/queue.h>
 #include <yunta/task.h>
 #include <yunta/pool.h>

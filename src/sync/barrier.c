@@ -1,0 +1,235 @@
+/* The barrier: parties by name, so that one that is killed breaks it instead of being waited for.
+ * Never holds its own lock over a sleep, or over anything of the user's.
+ * Next: sync/README.md for the invariants. */
+#include "shm/heap.h"
+#include "sync/lock.h"
+
+#include <yunta/barrier.h>
+
+/* Under the lock, but for `round` and `broken`, which those who wait look at. */
+struct yunta_barrier {
+    yn_event_shared changed;
+    struct yunta_lock lock;
+    uint32_t parties;
+    _Atomic uint32_t arrived;
+    _Atomic uint64_t round;  /* how many have ended, well or by a reset */
+    _Atomic uint64_t resets; /* of the last 64 rounds, by the round's lowest bits: which were ended by a reset */
+    _Atomic uint32_t broken;
+    _Atomic yn_claim cell[]; /* `parties` of this round, as they came; then as many of the last one, which it expects */
+};
+
+static bool has_ended(yn_self *me, yn_claim party)
+{
+    return party != 0 && !yn_claim_is_alive(&me->arena->slots, party);
+}
+
+static bool has_come(const yunta_barrier *barrier, yn_claim party)
+{
+    uint32_t arrived = atomic_load(&barrier->arrived);
+    for (uint32_t i = 0; i < arrived && i < barrier->parties; i++)
+        if (atomic_load(&barrier->cell[i]) == party)
+            return true;
+    return false;
+}
+
+/* Somebody who is waited for, or who waits, has ended; perhaps in the middle of coming. */
+static bool lacks_a_party(yn_self *me, const yunta_barrier *barrier)
+{
+    if (has_ended(me, yn_claim_who(atomic_load(&barrier->lock.word))))
+        return true;
+    uint32_t arrived = atomic_load(&barrier->arrived);
+    for (uint32_t i = 0; i < arrived && i < barrier->parties; i++)
+        if (has_ended(me, atomic_load(&barrier->cell[i])))
+            return true;
+    for (uint32_t i = barrier->parties; i < 2 * barrier->parties; i++) {
+        yn_claim party = atomic_load(&barrier->cell[i]);
+        if (has_ended(me, party) && !has_come(barrier, party))
+            return true;
+    }
+    return false;
+}
+
+static int lock(yn_self *me, yunta_barrier *barrier)
+{
+    int r = yn_lock_acquire(me, &barrier->lock, YN_NEVER);
+    if (r != -EOWNERDEAD)
+        return r;
+    /* In the middle of a change, and a party besides: nothing of this round counts. */
+    atomic_store(&barrier->broken, 1);
+    yn_lock_mark_consistent(me, &barrier->lock);
+    return 0;
+}
+
+static void unlock(yn_self *me, yunta_barrier *barrier)
+{
+    yn_lock_release(me, &barrier->lock);
+}
+
+static void unlock_and_tell(yn_self *me, yunta_barrier *barrier)
+{
+    unlock(me, barrier);
+    yn_event_notify_all(&barrier->changed);
+}
+
+/* The round ends; its parties are those that the next one expects. */
+static void end_round(yunta_barrier *barrier, bool well)
+{
+    for (uint32_t i = 0; i < barrier->parties; i++) {
+        atomic_store(&barrier->cell[barrier->parties + i], well ? atomic_load(&barrier->cell[i]) : 0);
+        atomic_store(&barrier->cell[i], 0);
+    }
+    atomic_store(&barrier->arrived, 0);
+    uint64_t bit = UINT64_C(1) << (atomic_load(&barrier->round) & 63);
+    uint64_t resets = atomic_load(&barrier->resets);
+    atomic_store(&barrier->resets, well ? resets & ~bit : resets | bit);
+    atomic_fetch_add(&barrier->round, 1);
+}
+
+/* 0: the round of `mine` has ended well; 1: not yet; YUNTA_EBROKEN. */
+static int look(yunta_barrier *barrier, uint64_t mine)
+{
+    uint64_t round = atomic_load(&barrier->round);
+    if (round == mine)
+        return atomic_load(&barrier->broken) ? YUNTA_EBROKEN : 1;
+    return atomic_load(&barrier->resets) >> (mine & 63) & 1 ? YUNTA_EBROKEN : 0;
+}
+
+/* Unless the round has ended meanwhile. What look says then, but for 1. */
+static int break_round(yn_self *me, yunta_barrier *barrier, uint64_t mine)
+{
+    int r = lock(me, barrier);
+    if (r != 0)
+        return r;
+    r = look(barrier, mine);
+    if (r == 1) {
+        atomic_store(&barrier->broken, 1);
+        r = YUNTA_EBROKEN;
+    }
+    unlock_and_tell(me, barrier);
+    return r;
+}
+
+static int await_others(yn_self *me, yunta_barrier *barrier, uint64_t mine, yn_deadline deadline)
+{
+    for (int waited = 0;;) {
+        uint32_t key = yn_event_key(&barrier->changed);
+        yn_event_announce(&barrier->changed);
+        int r = look(barrier, mine);
+        if (r != 1)
+            return r;
+        if (lacks_a_party(me, barrier))
+            return break_round(me, barrier, mine);
+        if (waited != 0) {
+            r = break_round(me, barrier, mine);
+            return r == YUNTA_EBROKEN ? waited : r;
+        }
+        waited = yn_event_wait(me, &barrier->changed, key, deadline);
+    }
+}
+
+static int wait(yn_self *me, yunta_barrier *barrier, yn_deadline deadline)
+{
+    int r = yn_seat_get(me) ? lock(me, barrier) : -ENOMEM;
+    if (r != 0)
+        return r;
+    uint32_t index = atomic_load(&barrier->arrived);
+    uint64_t mine = atomic_load(&barrier->round);
+    bool is_last = index + 1 == barrier->parties;
+    if (!atomic_load(&barrier->broken) && lacks_a_party(me, barrier))
+        atomic_store(&barrier->broken, 1);
+    if (atomic_load(&barrier->broken) || (deadline == 0 && !is_last)) {
+        r = atomic_load(&barrier->broken) ? YUNTA_EBROKEN : -ETIMEDOUT;
+        unlock_and_tell(me, barrier);
+        return r;
+    }
+    atomic_store(&barrier->cell[index], me->claim);
+    atomic_store(&barrier->arrived, index + 1);
+    if (is_last) {
+        end_round(barrier, true);
+        unlock_and_tell(me, barrier);
+        return (int)index;
+    }
+    unlock(me, barrier);
+    r = await_others(me, barrier, mine, deadline);
+    return r == 0 ? (int)index : r;
+}
+
+int yunta_barrier_create(yunta_barrier **barrier, uint32_t parties)
+{
+    int r = -EINVAL;
+    yn_self *me = barrier && parties > 0 && parties <= 1u << 20 ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    void *block;
+    r = yn_heap_alloc_zeroed(me, &block, sizeof **barrier + 2 * (size_t)parties * sizeof(yn_claim), YN_CACHE_LINE);
+    if (r != 0)
+        return r;
+    *barrier = block;
+    (*barrier)->parties = parties;
+    return 0;
+}
+
+yunta_barrier *yunta_barrier_destroy(yunta_barrier *barrier)
+{
+    int r;
+    yn_self *me = barrier ? yn_self_get(&r) : NULL;
+    if (me)
+        yn_heap_free(me, barrier);
+    return NULL;
+}
+
+int yunta_barrier_wait(yunta_barrier *barrier, int milliseconds)
+{
+    int r = -EINVAL;
+    yn_self *me = barrier ? yn_self_get(&r) : NULL;
+    return me ? wait(me, barrier, yn_deadline_in(milliseconds)) : r;
+}
+
+int yunta_barrier_leave(yunta_barrier *barrier)
+{
+    int r = -EINVAL;
+    yn_self *me = barrier ? yn_self_get(&r) : NULL;
+    r = me ? lock(me, barrier) : r;
+    if (r != 0)
+        return r;
+    for (uint32_t i = barrier->parties; i < 2 * barrier->parties; i++)
+        if (atomic_load(&barrier->cell[i]) == me->claim)
+            atomic_store(&barrier->cell[i], 0);
+    unlock(me, barrier);
+    return 0;
+}
+
+int yunta_barrier_abort(yunta_barrier *barrier)
+{
+    int r = -EINVAL;
+    yn_self *me = barrier ? yn_self_get(&r) : NULL;
+    r = me ? lock(me, barrier) : r;
+    if (r != 0)
+        return r;
+    atomic_store(&barrier->broken, 1);
+    unlock_and_tell(me, barrier);
+    return 0;
+}
+
+int yunta_barrier_reset(yunta_barrier *barrier)
+{
+    int r = -EINVAL;
+    yn_self *me = barrier ? yn_self_get(&r) : NULL;
+    r = me ? lock(me, barrier) : r;
+    if (r != 0)
+        return r;
+    end_round(barrier, false);
+    atomic_store(&barrier->broken, 0);
+    unlock_and_tell(me, barrier);
+    return 0;
+}
+
+int yunta_barrier_waiting(yunta_barrier *barrier)
+{
+    return barrier ? (int)atomic_load(&barrier->arrived) : -EINVAL;
+}
+
+bool yunta_barrier_is_broken(const yunta_barrier *barrier)
+{
+    return barrier && atomic_load(&barrier->broken) != 0;
+}

@@ -1,0 +1,259 @@
+/* The read–write lock: a lock for the writer, and a cell for each reader with its name on it.
+ * Never counts readers: a number cannot say which of them has died.
+ * Next: sync/README.md for the invariants; sync/lock.c, the writer's part. */
+#include "shm/heap.h"
+#include "sync/lock.h"
+
+#include <yunta/rwlock.h>
+
+#define SEGMENTS 20
+#define SEGMENT_CELLS(k) (UINT32_C(32) << (k))
+
+struct yunta_rwlock {
+    struct yunta_lock writer;
+    _Atomic uint64_t inside;  /* the writer's claim, once the readers have left */
+    yn_event_shared readers;  /* notified when one has left, for the writer */
+    yn_event_shared released; /* by the writer, for readers */
+    _Atomic(_Atomic uint64_t *) segment[SEGMENTS];
+};
+
+static int add_segment(yn_self *me, yunta_rwlock *lock, unsigned k)
+{
+    void *fresh;
+    int r = yn_heap_alloc_zeroed(me, &fresh, sizeof(_Atomic uint64_t) * SEGMENT_CELLS(k), YN_CACHE_LINE);
+    _Atomic uint64_t *none = NULL;
+    if (r == 0 && !atomic_compare_exchange_strong(&lock->segment[k], &none, (_Atomic uint64_t *)fresh))
+        yn_heap_free(me, fresh);
+    return r;
+}
+
+/* Changes a cell that holds `from` into `to`; begins where this process was likely to find one. */
+static bool change_one(yn_self *me, yunta_rwlock *lock, uint64_t from, uint64_t to)
+{
+    for (unsigned k = 0; k < SEGMENTS; k++) {
+        _Atomic uint64_t *cells = atomic_load_explicit(&lock->segment[k], memory_order_acquire);
+        if (!cells)
+            return false;
+        uint32_t count = SEGMENT_CELLS(k), first = yn_claim_slot(me->claim) % count;
+        for (uint32_t i = 0; i < count; i++) {
+            _Atomic uint64_t *cell = &cells[(first + i) % count];
+            uint64_t found = from;
+            if (atomic_load_explicit(cell, memory_order_relaxed) == from &&
+                atomic_compare_exchange_strong(cell, &found, to))
+                return true;
+        }
+    }
+    return false;
+}
+
+static int enter(yn_self *me, yunta_rwlock *lock)
+{
+    while (!change_one(me, lock, 0, me->claim)) {
+        unsigned k = 0;
+        while (k < SEGMENTS && atomic_load(&lock->segment[k]))
+            k++;
+        int r = k == SEGMENTS ? -EAGAIN : add_segment(me, lock, k);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+static bool leave(yn_self *me, yunta_rwlock *lock)
+{
+    if (!change_one(me, lock, me->claim, 0))
+        return false;
+    yn_event_notify_all(&lock->readers);
+    return true;
+}
+
+/* Whether a reader that lives is left; the cells of the dead are emptied. */
+static bool has_readers(yn_self *me, yunta_rwlock *lock)
+{
+    bool some = false;
+    for (unsigned k = 0; k < SEGMENTS; k++) {
+        _Atomic uint64_t *cells = atomic_load(&lock->segment[k]);
+        for (uint32_t i = 0; cells && i < SEGMENT_CELLS(k); i++) {
+            uint64_t reader = atomic_load(&cells[i]);
+            if (reader == 0)
+                continue;
+            if (yn_claim_is_alive(&me->arena->slots, reader))
+                some = true;
+            else
+                atomic_compare_exchange_strong(&cells[i], &reader, 0);
+        }
+    }
+    return some;
+}
+
+static int await_readers(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
+{
+    yn_spin spin = {0, 0};
+    for (int r = 0;;) {
+        uint32_t key = yn_event_key(&lock->readers);
+        yn_event_announce(&lock->readers);
+        if (!has_readers(me, lock))
+            return 0;
+        if (r != 0)
+            return r;
+        if (!yn_spin_more(&spin, deadline == 0 ? 0 : yn_spin_ns()))
+            r = yn_event_wait(me, &lock->readers, key, deadline);
+    }
+}
+
+static int release_writer(yn_self *me, yunta_rwlock *lock)
+{
+    /* With something left in question we stay inside: who finds us dead before the next line is to be told. */
+    if (!(atomic_load(&lock->writer.word) & YN_LOCK_DIED))
+        atomic_store(&lock->inside, 0);
+    int r = yn_lock_release(me, &lock->writer);
+    yn_event_notify_all(&lock->released);
+    return r;
+}
+
+/* Who died had the word, but had perhaps not been inside: then nothing is in question. */
+static int take_writer(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
+{
+    int r = yn_lock_acquire(me, &lock->writer, deadline);
+    if (r != -EOWNERDEAD || atomic_load(&lock->inside) != 0)
+        return r;
+    yn_lock_mark_consistent(me, &lock->writer);
+    return 0;
+}
+
+static int acquire_write(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
+{
+    int r = take_writer(me, lock, deadline);
+    if (r != 0 && r != -EOWNERDEAD)
+        return r;
+    /* After a death inside there is no reader but one that is about to see the word, and to go. */
+    int left = await_readers(me, lock, r == 0 ? deadline : YN_NEVER);
+    if (left != 0) {
+        release_writer(me, lock);
+        return left;
+    }
+    atomic_store(&lock->inside, me->claim);
+    return r;
+}
+
+/* 0: read; 1: a writer has it, or waits for it; 2: it has died; YUNTA_EBROKEN. */
+static int look(yn_self *me, yunta_rwlock *lock)
+{
+    uint64_t word = atomic_load(&lock->writer.word);
+    if (yn_claim_who(word) == 0)
+        return word & YN_LOCK_DIED ? YUNTA_EBROKEN : 0;
+    return yn_claim_is_alive(&me->arena->slots, yn_claim_who(word)) ? 1 : 2;
+}
+
+/* The reader writes its cell, then looks at the writer's word; the writer writes its word, then looks at the cells: one
+ * of them sees the other, and it is the reader that goes back. */
+static int try_read(yn_self *me, yunta_rwlock *lock)
+{
+    int r = look(me, lock);
+    if (r != 0)
+        return r;
+    r = enter(me, lock);
+    if (r != 0)
+        return r;
+    yn_full_fence();
+    r = look(me, lock);
+    if (r != 0)
+        leave(me, lock);
+    return r;
+}
+
+/* In place of a writer that is dead. 0: it had not been inside, and all is as before; else as acquire_write. */
+static int replace_writer(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
+{
+    int r = take_writer(me, lock, deadline);
+    if (r == 0)
+        return release_writer(me, lock);
+    if (r != -EOWNERDEAD)
+        return r;
+    await_readers(me, lock, YN_NEVER);
+    atomic_store(&lock->inside, me->claim);
+    return r;
+}
+
+static int acquire_read(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
+{
+    yn_spin spin = {0, 0};
+    int r = try_read(me, lock);
+    for (int waited = 0; r > 0;) {
+        uint32_t key = yn_event_key(&lock->released);
+        yn_event_announce(&lock->released);
+        r = try_read(me, lock);
+        if (r == 2) {
+            r = replace_writer(me, lock, deadline);
+            r = r == 0 ? try_read(me, lock) : r;
+        } else if (r == 1 && waited != 0) {
+            return waited;
+        } else if (r == 1 && !yn_spin_more(&spin, deadline == 0 ? 0 : yn_spin_ns())) {
+            waited = yn_event_wait(me, &lock->released, key, deadline);
+        }
+    }
+    return r;
+}
+
+int yunta_rwlock_create(yunta_rwlock **lock)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    void *block;
+    r = yn_heap_alloc_zeroed(me, &block, sizeof **lock, YN_CACHE_LINE);
+    if (r != 0)
+        return r;
+    yunta_rwlock *made = block;
+    r = add_segment(me, made, 0);
+    if (r != 0)
+        yn_heap_free(me, made);
+    else
+        *lock = made;
+    return r;
+}
+
+yunta_rwlock *yunta_rwlock_destroy(yunta_rwlock *lock)
+{
+    int r;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    if (!me)
+        return NULL;
+    for (unsigned k = 0; k < SEGMENTS; k++)
+        yn_heap_free(me, (void *)atomic_load(&lock->segment[k]));
+    yn_heap_free(me, lock);
+    return NULL;
+}
+
+int yunta_rwlock_acquire_read(yunta_rwlock *lock, int milliseconds)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    return me ? acquire_read(me, lock, yn_deadline_in(milliseconds)) : r;
+}
+
+int yunta_rwlock_acquire_write(yunta_rwlock *lock, int milliseconds)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    return me ? acquire_write(me, lock, yn_deadline_in(milliseconds)) : r;
+}
+
+int yunta_rwlock_mark_consistent(yunta_rwlock *lock)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    return me ? yn_lock_mark_consistent(me, &lock->writer) : r;
+}
+
+int yunta_rwlock_release(yunta_rwlock *lock)
+{
+    int r = -EINVAL;
+    yn_self *me = lock ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    if (atomic_load(&lock->inside) == me->claim)
+        return release_writer(me, lock);
+    return leave(me, lock) ? 0 : -EPERM;
+}
