@@ -1,6 +1,6 @@
 /* References in plain C: fork, pipes, futexes, a serial loop.
  * Must never do more than its peer does: each measure is the least that gets the same result.
- * Read next: ../peers/fork_pool.c, ../peers/ping_pong.c. */
+ * Read next: ../peers/fork_pool.c, ../peers/ping_pong.c, ../peers/pipe_stream.c. */
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -16,6 +16,7 @@
 #include "../lib/rounds.h"
 #include "../peers/fork_pool.h"
 #include "../peers/ping_pong.h"
+#include "../peers/pipe_stream.h"
 #include "../tasks.h"
 
 static int call_nothing(const void *in, void *out)
@@ -133,6 +134,16 @@ static void asleep_by_futex(struct bench_figures *figures)
     asleep_by(PING_PONG_FUTEX, figures);
 }
 
+static void pipe_8(struct bench_figures *figures)
+{
+    figures->value[0] = pipe_stream(8);
+}
+
+static void pipe_64(struct bench_figures *figures)
+{
+    figures->value[0] = pipe_stream(64);
+}
+
 /* ms. */
 static void serial_primes(struct bench_figures *figures)
 {
@@ -149,9 +160,15 @@ static void serial_primes(struct bench_figures *figures)
 int main(void)
 {
     static const struct reference_measure measures[] = {
-        {"fork+waitpid", fork_and_wait},  {"fork pools", fork_pools},           {"idle fork pool", idle_fork_pool},
-        {"hot by futex", hot_by_futex},   {"asleep by pipes", asleep_by_pipes}, {"asleep by futex", asleep_by_futex},
+        {"fork+waitpid", fork_and_wait},
+        {"fork pools", fork_pools},
+        {"idle fork pool", idle_fork_pool},
+        {"hot by futex", hot_by_futex},
+        {"asleep by pipes", asleep_by_pipes},
+        {"asleep by futex", asleep_by_futex},
         {"serial primes", serial_primes},
+        {"pipe 8", pipe_8},
+        {"pipe 64", pipe_64},
     };
     return reference_serve(measures, BENCH_COUNT(measures));
 }
