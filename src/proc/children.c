@@ -402,8 +402,8 @@ YN_IN_CHILD void yn_children_end(yn_self *me)
     if (!atomic_load(&yn_private_page->children))
         return;
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
-        if (is_started_here(me, c) && is_daemon(c) && !has_ended(me, c))
-            signal_child(me, c, SIGTERM);
+        if (is_started_here(me, c) && is_daemon(c) && !has_ended(me, c)) /* a foreman ends its workers, even so */
+            signal_child(me, c, c->record->internal ? SIGKILL : SIGTERM);
     yn_deadline grace = yn_deadline_in(daemon_grace_ms);
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
         if (is_started_here(me, c) && !is_daemon(c))

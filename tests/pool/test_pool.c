@@ -299,6 +299,34 @@ START_TEST(a_hundred_pools_one_after_the_other)
 }
 END_TEST
 
+/* Neither the workers nor a task under way keep the program. */
+START_TEST(the_end_of_main_is_not_kept_by_an_open_pool)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    uint64_t begin = test_now_ms();
+    pid_t root = fork();
+    if (root == 0) {
+        close(ends[0]);
+        yunta_pool *pool = new_pool(2);
+        yunta_future *future;
+        gate g = new_gate();
+        if (yunta_submit(pool, pass_gate, &g, &future) != 0)
+            _exit(1);
+        test_wait_until(atomic_load(g.begun) == 1, 20000);
+        exit(7);
+    }
+    close(ends[1]);
+    int status;
+    char byte;
+    ck_assert_int_eq(waitpid(root, &status, 0), root);
+    ck_assert_uint_lt(test_now_ms() - begin, 1500);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 0); /* nobody has the other end any more */
+    close(ends[0]);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("pool");
@@ -310,6 +338,7 @@ static Suite *make(void)
     TEST_FOR_EACH_METHOD(cases, pain_20_terminate_ends_at_once);
     TEST_FOR_EACH_METHOD(cases, destroy_ends_work_under_way);
     TEST_FOR_EACH_METHOD(cases, terminate_in_a_signal_handler_ends_a_map);
+    TEST_FOR_EACH_METHOD(cases, the_end_of_main_is_not_kept_by_an_open_pool);
     FOR_EACH_BACK_END(cases, pids_and_stats_tell_of_the_workers);
     FOR_EACH_BACK_END(cases, a_hundred_pools_one_after_the_other);
     cases = test_case(suite, "mistakes");
