@@ -216,6 +216,7 @@ static int foreman_main(const void *argument)
     if (inherits_signals(f.me))
         f.changed_signals = yn_signals_changed() & ~interrupt; /* not passed on: of ours they may have all */
     yn_signals_set(interrupt, interrupt);                      /* the workers inherit this */
+    yn_heap_touch(f.me);
     atomic_store(&pool->foreman, f.me->claim);
     oversee(&f, &signals);
     if (f.worker != few)

@@ -215,7 +215,10 @@ YN_IN_CHILD void yn_child_run(yunta_process *record, const struct yn_child_birth
     if (r != 0)
         give_up(record, r);
     reset_signals(record);
-    yn_exit_arm();
+    if (atomic_load(&record->helped) & YN_HELPED_EXIT)
+        yn_exit_stay_armed();
+    else
+        yn_exit_arm();
     yn_record_set_state(record, YN_PROCESS_STANDS);
     yn_exit_return(record, record->call(record->argument));
 }

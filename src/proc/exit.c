@@ -106,6 +106,11 @@ static void leave_without_status(void)
     leave(-1); /* the status is not known here, and must stay what it is: libc goes on */
 }
 
+YN_IN_CHILD void yn_exit_stay_armed(void)
+{
+    atomic_store(&yn_private_page->exit_armed, 1);
+}
+
 YN_IN_CHILD void yn_exit_arm(void)
 {
     uint32_t unarmed = 0;

@@ -2,6 +2,7 @@
  * Never holds a lock of ours across the fork. What the parent has not flushed, the child throws away.
  * Next: proc/child.c, what the child does first. */
 #include "os/life.h"
+#include "os/rawsys.h"
 #include "os/threads.h"
 #include "proc/child.h"
 #include "proc/launcher.h"
@@ -27,24 +28,22 @@ static void help(yn_self *me, const yn_launch *launch)
 YN_IN_CHILD static int start(yn_self *me, yn_launch *launch)
 {
     /* No handler of the parent may run in the child before dispositions are reset. */
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
+    uint64_t all = UINT64_MAX, before;
+    yn_raw4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
     struct yn_child_birth birth = {.streams = launch->has_streams ? launch->streams : NULL, .purge = true};
     if (yn_is_single_threaded()) { /* another thread might just be closing it */
         birth.watch_generation = atomic_load(&yn_private_page->watch_generation);
         birth.watch_seen = atomic_load(&yn_private_page->watch_seen);
     }
     pid_t pid = fork();
-    if (pid == 0) {
+    if (pid == 0)
         yn_child_run(launch->record, &birth);
-    }
     int error = pid < 0 ? -errno : yn_life_see_child(pid, &launch->seen);
     launch->pid = pid;
     launch->mine = true;
     if (error == 0)
         help(me, launch);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    yn_raw4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
     return error;
 }
 

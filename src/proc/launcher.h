@@ -43,7 +43,9 @@ typedef struct yn_start {
     const char *name;
     bool internal;
     const yunta_process_options *options; /* not NULL */
-    const uint64_t *changed_signals; /* where the caller knows them (proc/signals.h), and they are those to be reset */
+    /* Where the caller runs nothing but code of ours, so that nobody has registered an exit handler since its start:
+     * what is to be reset of its dispositions (proc/signals.h). Else NULL. */
+    const uint64_t *changed_signals;
 } yn_start;
 int yn_process_launch(yn_self *me, yunta_process **process, const yn_start *start);
 

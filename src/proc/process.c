@@ -69,7 +69,7 @@ static int fill_record(yn_self *me, yunta_process *record, const yn_start *start
     record->internal = start->internal;
     if (start->changed_signals) {
         record->changed_signals = *start->changed_signals;
-        atomic_init(&record->helped, YN_HELPED_SIGNALS);
+        atomic_init(&record->helped, YN_HELPED_SIGNALS | YN_HELPED_EXIT);
     }
     record->call = start->call;
     int r = 0;

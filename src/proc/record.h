@@ -37,10 +37,11 @@ typedef struct yn_child_setup {
 
 /* What has been done already that the child would otherwise do itself. */
 typedef enum yn_helped {
-    YN_HELPED_ANNOUNCED = 1,  /* the watch has been told of it */
-    YN_HELPED_SIGNALS = 2,    /* changed_signals is written */
-    YN_HELPED_FUNCTION = 4,   /* `call` is what `function` means in the child */
-    YN_HELPED_ENVIRONMENT = 8 /* the child inherits the environment that it is to have */
+    YN_HELPED_ANNOUNCED = 1,   /* the watch has been told of it */
+    YN_HELPED_SIGNALS = 2,     /* changed_signals is written */
+    YN_HELPED_FUNCTION = 4,    /* `call` is what `function` means in the child */
+    YN_HELPED_ENVIRONMENT = 8, /* the child inherits the environment that it is to have */
+    YN_HELPED_EXIT = 16        /* the handler registered last that it inherits is ours (exit.h) */
 } yn_helped;
 
 /* An entry on the private list of a process (children.h). The starter's own stands in the record: memory of its own, it

@@ -107,7 +107,7 @@ static bool is_environment(char *const *wanted)
 /* What its child would else find out. A function in a library that is not loaded here it looks for itself. */
 static void prepare(server *s, yunta_process *record)
 {
-    uint32_t helped = YN_HELPED_SIGNALS;
+    uint32_t helped = YN_HELPED_SIGNALS | YN_HELPED_EXIT; /* we run nothing of the program's */
     record->changed_signals = s->changed_signals;
     if (find(s, record->function)) {
         record->call = (int (*)(const void *))s->found;

@@ -185,7 +185,7 @@ static void bury(watch *w, const yn_claim *dead, int count)
         end_children_of(w, dead[i]);
         yn_slot_free(table, dead[i]);
     }
-    while (yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
+    while (atomic_load(&w->arena->server) != 0 && yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
     }
 }
 
@@ -251,23 +251,32 @@ static void find_members(watch *w)
     }
 }
 
-/* Nobody is left, or only the forkserver. Looked at after deaths: before the first one there may be nobody yet. */
-static bool is_over(watch *w)
+/* Besides the forkserver. */
+static bool is_somebody_left(watch *w, yn_claim server)
 {
-    if (!w->bereaved)
-        return false;
-    w->bereaved = false;
-    while (hear(w)) {
-    }
     yn_slot_table_shared *table = &w->arena->slots;
-    yn_claim server = atomic_load(&w->arena->server);
     uint32_t used = atomic_load(&table->used);
     for (uint32_t i = 0; i < used; i++) {
         yn_slot_shared *slot = yn_slot_at(table, i);
         yn_claim claim = yn_claim_make(i, atomic_load(&slot->word) >> 24);
         if (claim != server && atomic_load(&slot->watch_fd) > 0)
-            return false;
+            return true;
     }
+    return false;
+}
+
+/* Nobody is left, or only the forkserver. Looked at after deaths: before the first one there may be nobody yet. */
+static bool is_over(watch *w)
+{
+    yn_claim server = atomic_load(&w->arena->server);
+    bool bereaved = w->bereaved;
+    w->bereaved = false;
+    if (!bereaved || is_somebody_left(w, server))
+        return false;
+    while (hear(w)) {
+    }
+    if (is_somebody_left(w, server))
+        return false;
     if (server != 0 && yn_claim_is_alive(&w->arena->slots, server))
         kill_member(w, server);
     return true;
@@ -310,7 +319,7 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
                 dead[count++] = events[i].data.u64;
         if (count > 0) /* before anything is heard: see there */
             bury(&w, dead, count);
-        while (hear(&w)) {
+        while (n != count && hear(&w)) { /* poked; after deaths alone, it is heard already */
         }
     }
     yn_raw2(SYS_munmap, arena, arena->limit); /* or Valgrind looks through all of it for leaks */

@@ -64,6 +64,14 @@ static yn_heap_lane_shared *make_cache(yn_self *me)
     return lane_of(me);
 }
 
+void yn_heap_touch(yn_self *me)
+{
+    yn_heap_lane_shared *lane = lane_of(me);
+    yn_heap_span_shared *none = NULL;
+    if (lane) /* which changes nothing */
+        atomic_compare_exchange_strong(&lane->last, &none, NULL);
+}
+
 /* The bin for a block, or YN_HEAP_BINS if it is a large one. Blocks of a bin lie at multiples of its size. */
 static inline uint32_t bin_for(size_t size, size_t alignment)
 {

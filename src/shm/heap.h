@@ -14,6 +14,9 @@ void *yn_heap_alloc(yn_self *me, size_t size, size_t alignment);
 /* The same, zeroed, with a code: 0, -ENOMEM, or -errno. */
 int yn_heap_alloc_zeroed(yn_self *me, void **block, size_t size, size_t alignment);
 
+/* Meets the page of this process's hints by a store: see yn_arena_touch. */
+void yn_heap_touch(yn_self *me);
+
 /* Gives a block back, from whichever process. NULL is fine. -EINVAL, and nothing done, for what is no block or is free
  * already. */
 int yn_heap_free(yn_self *me, void *block);
