@@ -88,20 +88,24 @@ static void end_round(yunta_barrier *barrier, bool well)
 /* 0: the round of `mine` has ended well; 1: not yet; YUNTA_EBROKEN. */
 static int look(yunta_barrier *barrier, uint64_t mine)
 {
-    uint64_t round = atomic_load(&barrier->round);
-    if (round == mine)
-        return atomic_load(&barrier->broken) ? YUNTA_EBROKEN : 1;
+    /* Looked at a second time: what is broken may be a later round. */
+    if (atomic_load(&barrier->round) == mine) {
+        bool broken = atomic_load(&barrier->broken) != 0;
+        if (atomic_load(&barrier->round) == mine)
+            return broken ? YUNTA_EBROKEN : 1;
+    }
     return atomic_load(&barrier->resets) >> (mine & 63) & 1 ? YUNTA_EBROKEN : 0;
 }
 
-/* Unless the round has ended meanwhile. What look says then, but for 1. */
-static int break_round(yn_self *me, yunta_barrier *barrier, uint64_t mine)
+/* Unless the round has ended meanwhile; nor if all parties are there after all, and we have time: without the lock we
+ * may have seen one that had left before it ended. What look says then. */
+static int break_round(yn_self *me, yunta_barrier *barrier, uint64_t mine, bool is_late)
 {
     int r = lock(me, barrier);
     if (r != 0)
         return r;
     r = look(barrier, mine);
-    if (r == 1) {
+    if (r == 1 && (is_late || lacks_a_party(me, barrier))) {
         atomic_store(&barrier->broken, 1);
         r = YUNTA_EBROKEN;
     }
@@ -117,10 +121,10 @@ static int await_others(yn_self *me, yunta_barrier *barrier, uint64_t mine, yn_d
         int r = look(barrier, mine);
         if (r != 1)
             return r;
-        if (lacks_a_party(me, barrier))
-            return break_round(me, barrier, mine);
+        if (lacks_a_party(me, barrier) && (r = break_round(me, barrier, mine, false)) != 1)
+            return r;
         if (waited != 0) {
-            r = break_round(me, barrier, mine);
+            r = break_round(me, barrier, mine, true);
             return r == YUNTA_EBROKEN ? waited : r;
         }
         waited = yn_event_wait(me, &barrier->changed, key, deadline);

@@ -2,6 +2,7 @@
  * Never holds anything while the user's function runs but the word that says who runs it.
  * Next: sync/README.md for the invariants. */
 #include "shm/heap.h"
+#include "sync/thread.h"
 #include "sync/wait.h"
 
 #include <yunta/barrier.h>
@@ -10,8 +11,8 @@
 
 struct yunta_once {
     yn_event_shared changed;
-    _Atomic uint64_t word;   /* 0; the claim of who is at it; DONE */
-    _Atomic uint64_t thread; /* which of its threads: the address of what is a thread's own */
+    _Atomic uint64_t word; /* 0; the claim of who is at it; DONE */
+    yn_thread_shared doer; /* which of its threads */
 };
 
 int yunta_once_create(yunta_once **once)
@@ -36,17 +37,6 @@ yunta_once *yunta_once_destroy(yunta_once *once)
     return NULL;
 }
 
-static uint64_t this_thread(const yn_self *me)
-{
-    return (uint64_t)(uintptr_t)me;
-}
-
-/* What another thread has yet to write cannot be ours by chance: we have written 0 ourselves when we were through. */
-static bool is_this_thread(yn_self *me, yunta_once *once, uint64_t word)
-{
-    return word == me->claim && atomic_load(&once->thread) == this_thread(me);
-}
-
 /* 0: done; 1: ours to do; 2: ours, after a death; 3: another is at it. */
 static int look(yn_self *me, yunta_once *once)
 {
@@ -55,7 +45,7 @@ static int look(yn_self *me, yunta_once *once)
         if (word == DONE)
             return 0;
         if (word != 0 && yn_claim_is_alive(&me->arena->slots, word))
-            return is_this_thread(me, once, word) ? -EDEADLK : 3;
+            return yn_thread_is_me(me, &once->doer) ? -EDEADLK : 3;
         bool again = word != 0;
         if (atomic_compare_exchange_strong(&once->word, &word, me->claim))
             return again ? 2 : 1;
@@ -89,9 +79,9 @@ int yunta_once_run(yunta_once *once, int (*call)(void *argument, bool again), vo
     r = await_turn(me, once, yn_deadline_in(milliseconds));
     if (r <= 0)
         return r;
-    atomic_store(&once->thread, this_thread(me));
+    yn_thread_set(me, &once->doer);
     r = call(argument, r == 2);
-    atomic_store(&once->thread, 0);
+    yn_thread_clear(&once->doer);
     atomic_store(&once->word, r < 0 ? 0 : DONE);
     yn_event_notify_all(&once->changed);
     return r < 0 ? r : 0;

@@ -3,26 +3,15 @@
  * Next: sync/lock.c. */
 #include "shm/heap.h"
 #include "sync/lock.h"
+#include "sync/thread.h"
 
 #include <yunta/rwlock.h>
 
 struct yunta_recursive_lock {
     struct yunta_lock lock;
-    _Atomic uint64_t thread; /* of the process that has it: the address of what is a thread's own. 0: let go */
-    uint32_t depth;          /* further times; the owner's */
+    yn_thread_shared owner;
+    uint32_t depth; /* further times; the owner's */
 };
-
-static uint64_t this_thread(const yn_self *me)
-{
-    return (uint64_t)(uintptr_t)me;
-}
-
-/* A thread's address may be another process's thread's as well: both words must say that it is ours. */
-static bool is_mine(yn_self *me, yunta_recursive_lock *lock)
-{
-    return yn_claim_who(atomic_load_explicit(&lock->lock.word, memory_order_relaxed)) == me->claim &&
-           atomic_load_explicit(&lock->thread, memory_order_relaxed) == this_thread(me);
-}
 
 int yunta_recursive_lock_create(yunta_recursive_lock **lock)
 {
@@ -52,7 +41,7 @@ int yunta_recursive_lock_acquire(yunta_recursive_lock *lock, int milliseconds)
     yn_self *me = lock ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
-    if (is_mine(me, lock)) {
+    if (yn_thread_is_me(me, &lock->owner)) {
         if (lock->depth == INT32_MAX - 1)
             return -EOVERFLOW;
         lock->depth++;
@@ -61,7 +50,7 @@ int yunta_recursive_lock_acquire(yunta_recursive_lock *lock, int milliseconds)
     r = yn_lock_acquire(me, &lock->lock, yn_deadline_in(milliseconds));
     if (r == 0 || r == -EOWNERDEAD) {
         lock->depth = 0; /* the dead may have left something else */
-        atomic_store_explicit(&lock->thread, this_thread(me), memory_order_relaxed);
+        yn_thread_set(me, &lock->owner);
     }
     return r;
 }
@@ -72,7 +61,7 @@ int yunta_recursive_lock_mark_consistent(yunta_recursive_lock *lock)
     yn_self *me = lock ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
-    return is_mine(me, lock) ? yn_lock_mark_consistent(me, &lock->lock) : -EPERM;
+    return yn_thread_is_me(me, &lock->owner) ? yn_lock_mark_consistent(me, &lock->lock) : -EPERM;
 }
 
 int yunta_recursive_lock_release(yunta_recursive_lock *lock)
@@ -81,12 +70,12 @@ int yunta_recursive_lock_release(yunta_recursive_lock *lock)
     yn_self *me = lock ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
-    if (!is_mine(me, lock))
+    if (!yn_thread_is_me(me, &lock->owner))
         return -EPERM;
     if (lock->depth > 0) {
         lock->depth--;
         return 0;
     }
-    atomic_store_explicit(&lock->thread, 0, memory_order_relaxed);
+    yn_thread_clear(&lock->owner);
     return yn_lock_release(me, &lock->lock);
 }

@@ -46,27 +46,6 @@ static bool change_one(yn_self *me, yunta_rwlock *lock, uint64_t from, uint64_t 
     return false;
 }
 
-static int enter(yn_self *me, yunta_rwlock *lock)
-{
-    while (!change_one(me, lock, 0, me->claim)) {
-        unsigned k = 0;
-        while (k < SEGMENTS && atomic_load(&lock->segment[k]))
-            k++;
-        int r = k == SEGMENTS ? -EAGAIN : add_segment(me, lock, k);
-        if (r != 0)
-            return r;
-    }
-    return 0;
-}
-
-static bool leave(yn_self *me, yunta_rwlock *lock)
-{
-    if (!change_one(me, lock, me->claim, 0))
-        return false;
-    yn_event_notify_all(&lock->readers);
-    return true;
-}
-
 /* Whether a reader that lives is left; the cells of the dead are emptied. */
 static bool has_readers(yn_self *me, yunta_rwlock *lock)
 {
@@ -84,6 +63,31 @@ static bool has_readers(yn_self *me, yunta_rwlock *lock)
         }
     }
     return some;
+}
+
+/* The cells of dead readers are for the next ones, too, if no writer has emptied them. */
+static int enter(yn_self *me, yunta_rwlock *lock)
+{
+    if (change_one(me, lock, 0, me->claim))
+        return 0;
+    has_readers(me, lock);
+    while (!change_one(me, lock, 0, me->claim)) {
+        unsigned k = 0;
+        while (k < SEGMENTS && atomic_load(&lock->segment[k]))
+            k++;
+        int r = k == SEGMENTS ? -EAGAIN : add_segment(me, lock, k);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+static bool leave(yn_self *me, yunta_rwlock *lock)
+{
+    if (!change_one(me, lock, me->claim, 0))
+        return false;
+    yn_event_notify_all(&lock->readers);
+    return true;
 }
 
 static int await_readers(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
@@ -114,6 +118,8 @@ static int release_writer(yn_self *me, yunta_rwlock *lock)
 /* Who died had the word, but had perhaps not been inside: then nothing is in question. */
 static int take_writer(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
 {
+    if (!yn_seat_get(me))
+        return -ENOMEM; /* now: with something in question there is no going back */
     int r = yn_lock_acquire(me, &lock->writer, deadline);
     if (r != -EOWNERDEAD || atomic_load(&lock->inside) != 0)
         return r;

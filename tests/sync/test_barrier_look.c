@@ -1,0 +1,108 @@
+/* Who waits at a barrier looks at one word after the other, and parties come, leave and end meanwhile. They do it at
+ * the very look here, so that each run meets it. It must not need any of them to be a process. Read next:
+ * test_barrier.c. */
+#include "../proc/helpers.h"
+
+#include "sync/lock.h"
+
+static void about_to_look(const volatile void *word);
+static void about_to_ask(yn_claim claim);
+static yn_self *acting; /* in whose name the public functions are called */
+#undef atomic_load
+#define atomic_load(word) (about_to_look(word), atomic_load_explicit((word), memory_order_seq_cst))
+#define yn_claim_is_alive(table, claim) (about_to_ask(claim), yn_claim_is_alive((table), (claim)))
+#define yn_self_get(error) (*(error) = 0, acting)
+#define wait wait_at
+#include "sync/barrier.c"
+#undef wait
+#undef yn_self_get
+#undef yn_claim_is_alive
+
+static yunta_barrier *barrier;
+static yn_self me, other;
+static bool leaves, meets; /* what the other one does when it is looked at */
+
+/* A member of the team without a process. */
+static yn_self join_by_hand(void)
+{
+    int error;
+    yn_self self = *yn_self_get(&error);
+    self.claim = yn_slot_take(self.arena, self.arena_fd, 0, &error);
+    ck_assert_uint_ne(self.claim, 0);
+    self.slot = yn_slot_at(&self.arena->slots, yn_claim_slot(self.claim));
+    ck_assert(yn_slot_go_live(&self.arena->slots, self.claim));
+    return self;
+}
+
+static void set_scene(void)
+{
+    int error;
+    me = *yn_self_get(&error);
+    ck_assert_ptr_nonnull(yn_seat_get(&me));
+    other = join_by_hand();
+    other.seat = me.seat;
+    acting = &me;
+    ck_assert_int_eq(yunta_barrier_create(&barrier, 2), 0);
+}
+
+/* Its name has been read, and it is about to be asked whether it lives: it leaves, and ends. */
+static void about_to_ask(yn_claim claim)
+{
+    if (!leaves || claim != other.claim)
+        return;
+    leaves = false;
+    acting = &other;
+    ck_assert_int_eq(yunta_barrier_leave(barrier), 0);
+    acting = &me;
+    ck_assert(yn_slot_declare_dead(&me.arena->slots, other.claim));
+}
+
+/* The round has been read, and then it is looked whether it is broken: the other one comes, and breaks the next one. */
+static void about_to_look(const volatile void *word)
+{
+    if (!meets || word != &barrier->broken || yunta_lock_is_held(&barrier->lock))
+        return;
+    meets = false;
+    acting = &other;
+    ck_assert_int_eq(yunta_barrier_wait(barrier, 0), 1);
+    ck_assert_int_eq(yunta_barrier_abort(barrier), 0);
+    acting = &me;
+}
+
+/* So it is our time that runs out, and nobody's end that breaks the round. */
+START_TEST(who_leaves_and_ends_under_our_eyes_breaks_nothing)
+{
+    set_scene();
+    atomic_store(&barrier->cell[2], me.claim);
+    atomic_store(&barrier->cell[3], other.claim);
+    leaves = true;
+    ck_assert_int_eq(await_others(&me, barrier, 0, yn_deadline_in(20)), -ETIMEDOUT);
+    ck_assert(!leaves);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
+START_TEST(a_later_round_that_breaks_is_not_ours)
+{
+    set_scene();
+    meets = true;
+    ck_assert_int_eq(yunta_barrier_wait(barrier, YUNTA_FOREVER), 0);
+    ck_assert(!meets);
+    ck_assert_int_eq(yunta_barrier_wait(barrier, YUNTA_FOREVER), YUNTA_EBROKEN);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("barrier, looking");
+    TCase *cases = test_case(suite, "looking");
+    tcase_add_test(cases, who_leaves_and_ends_under_our_eyes_breaks_nothing);
+    tcase_add_test(cases, a_later_round_that_breaks_is_not_ours);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
