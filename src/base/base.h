@@ -25,6 +25,11 @@
 #define YN_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define YN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define YN_NOINLINE __attribute__((noinline))
+#if defined(YN_THREAD_SANITIZER)
+#define YN_RACES_ON_PURPOSE __attribute__((no_sanitize("thread"), noinline))
+#else
+#define YN_RACES_ON_PURPOSE
+#endif
 /* What a fresh child runs through stands together: it pages in anew each window of code that it comes to. */
 #define YN_IN_CHILD __attribute__((hot))
 

@@ -148,6 +148,16 @@ YN_IN_CHILD static yn_job_shared *pick(worker *w)
     }
 }
 
+/* A look without protection: the head may be freed under us, and be something else by now, but its memory stays mapped
+ * and readable; and whoever believes what is seen here picks, which is protected. */
+YN_RACES_ON_PURPOSE static bool may_have_work(const yn_pool_shared *pool)
+{
+    const yn_job_shared *head = atomic_load_explicit(&pool->head, memory_order_relaxed);
+    const yn_job_shared *next = atomic_load_explicit(&head->next, memory_order_relaxed);
+    __builtin_prefetch(next);
+    return next || (atomic_load_explicit(&head->state, memory_order_relaxed) & 0xff) == YN_JOB_OPEN;
+}
+
 /* Looks for work for a while, where it has a processor to look from. */
 YN_IN_CHILD static yn_job_shared *look_out(worker *w)
 {
@@ -163,13 +173,9 @@ YN_IN_CHILD static yn_job_shared *look_out(worker *w)
     atomic_store(&w->shared->state, spins ? YN_WORKER_SPINS : YN_WORKER_READY);
     yn_job_shared *job = pick(w);
     while (!job && spins && !is_ending(w->pool) && yn_spin_more(&spin, w->pool->spin_ns)) {
-        yn_job_shared *head = atomic_load_explicit(&w->pool->head, memory_order_relaxed);
         if (atomic_load_explicit(&w->pool->state, memory_order_relaxed) != YN_POOL_OPEN)
             break;
-        /* Unprotected, `head` may be freed under us, but its memory stays mapped and readable. */
-        yn_job_shared *next = atomic_load_explicit(&head->next, memory_order_relaxed);
-        __builtin_prefetch(next);
-        if (next || yn_job_state_of(head) == YN_JOB_OPEN)
+        if (may_have_work(w->pool))
             job = pick(w);
     }
     atomic_store(&w->shared->state, YN_WORKER_READY);
