@@ -56,7 +56,7 @@ static void kill_it(yunta_process *process)
         for (int i = 0; i < waiters; i++)                                                                              \
             start_by((method), &(waiter)[i], entry, (scene));                                                          \
         for (int i = 0; i < waiters; i++)                                                                              \
-            test_wait_until(test_state(yunta_process_pid((waiter)[i])) == 'S', 20000);                                 \
+            test_wait_until(is_waiting((waiter)[i]), 20000);                                                           \
         for (int i = 0; i < waiters - 1; i++)                                                                          \
             kill_it((waiter)[i]);                                                                                      \
     } while (0)

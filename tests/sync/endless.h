@@ -4,7 +4,10 @@
 #ifndef YUNTA_ENDLESS_H
 #define YUNTA_ENDLESS_H
 
+#include "test.h"
+
 #include "os/futex.h"
+#include "proc/record.h"
 #include "sync/wait.h"
 
 static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
@@ -15,6 +18,18 @@ static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
 static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
 {
     return yn_futex_wait(word, expected, ns == belt_ns ? UINT64_MAX : ns);
+}
+
+/* It sleeps in the kernel, and has a seat for that: it is not just about to. */
+static inline bool is_waiting(yunta_process *process)
+{
+    int error;
+    yn_claim who = atomic_load(&process->who);
+    yn_slot_shared *slot = yn_slot_at(&yn_self_get(&error)->arena->slots, yn_claim_slot(who));
+    bool seated = atomic_load(&slot->seat.word) != NULL;
+    for (yn_seat_shared *seat = atomic_load(&slot->seats); seat; seat = atomic_load(&seat->next))
+        seated = seated || atomic_load(&seat->word);
+    return seated && test_state(yunta_process_pid(process)) == 'S';
 }
 
 #endif

@@ -331,7 +331,7 @@ START_TEST(all_who_sleep_get_it_in_the_end)
     yunta_process *holder = start_holder(TEST_METHOD, &h), *waiter[counters];
     for (int i = 0; i < counters; i++) {
         start_by(TEST_METHOD, &waiter[i], wait_for_it, &h);
-        test_wait_until(test_state(yunta_process_pid(waiter[i])) == 'S', 20000);
+        test_wait_until(is_waiting(waiter[i]), 20000);
     }
     atomic_store(h.stage, 2); /* one release; then each wakes the next */
     ck_assert(await_word(h.passed, counters));
@@ -368,11 +368,11 @@ START_TEST(a_stopped_waiter_holds_nobody_up)
     struct holding h = new_holding();
     yunta_process *holder = start_holder(TEST_METHOD, &h), *first, *second;
     start_by(TEST_METHOD, &first, wait_for_it, &h);
-    test_wait_until(test_state(yunta_process_pid(first)) == 'S', 20000);
+    test_wait_until(is_waiting(first), 20000);
     kill(yunta_process_pid(first), SIGSTOP);
     test_wait_until(test_state(yunta_process_pid(first)) == 'T', 10000);
     start_by(TEST_METHOD, &second, wait_for_it, &h);
-    test_wait_until(test_state(yunta_process_pid(second)) == 'S', 20000);
+    test_wait_until(is_waiting(second), 20000);
     atomic_store(h.stage, 2);
     ck_assert(await_word(h.passed, 1));
     ck_assert_int_eq(test_state(yunta_process_pid(first)), 'T');

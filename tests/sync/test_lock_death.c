@@ -79,7 +79,7 @@ YUNTA_ENTRY(succeed, struct scene);
 static void start_asleep(yunta_start_method method, yunta_process **waiter, const struct scene *s)
 {
     start_by(method, waiter, succeed, s);
-    test_wait_until(test_state(yunta_process_pid(*waiter)) == 'S', 20000);
+    test_wait_until(is_waiting(*waiter), 20000);
 }
 
 START_TEST(the_next_owner_is_told_once)

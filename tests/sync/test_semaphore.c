@@ -280,6 +280,7 @@ END_TEST
 struct exchange {
     yunta_semaphore *semaphore;
     shared_word *stage, *passed;
+    bool keeps; /* what it takes */
 };
 
 static int hold_one(const struct exchange *x)
@@ -314,28 +315,28 @@ END_TEST
 static int take_and_give(const struct exchange *x)
 {
     expect(yunta_semaphore_acquire(x->semaphore, YUNTA_FOREVER) == 0);
-    expect(yunta_semaphore_release(x->semaphore) == 0);
+    expect(x->keeps || yunta_semaphore_release(x->semaphore) == 0);
     atomic_fetch_add(x->passed, 1);
     expect(await_word(x->stage, 3));
     return 0;
 }
 YUNTA_ENTRY(take_and_give, struct exchange);
 
-static void wake_by(yunta_start_method method, bool unowned, int units)
+static void wake_by(yunta_start_method method, bool unowned, int units, bool keep)
 {
-    struct exchange x = {new_semaphore(0, 0, unowned), new_word(), new_word()};
+    struct exchange x = {new_semaphore(0, 0, unowned), new_word(), new_word(), keep};
     yunta_process *waiter[sharers];
     for (int i = 0; i < sharers; i++)
         start_by(method, &waiter[i], take_and_give, &x);
     for (int i = 0; i < sharers; i++)
-        test_wait_until(test_state(yunta_process_pid(waiter[i])) == 'S', 20000);
+        test_wait_until(is_waiting(waiter[i]), 20000);
     for (int i = 0; i < units; i++)
         ck_assert_int_eq(yunta_semaphore_release(x.semaphore), 0);
     ck_assert(await_word(x.passed, sharers));
+    ck_assert_int_eq(yunta_semaphore_value(x.semaphore), keep ? units - sharers : units);
     atomic_store(x.stage, 3);
     for (int i = 0; i < sharers; i++)
         end_is(waiter[i], 0);
-    ck_assert_int_eq(yunta_semaphore_value(x.semaphore), units);
     yunta_semaphore_destroy(x.semaphore);
     yunta_shared_free(x.stage);
     yunta_shared_free(x.passed);
@@ -344,8 +345,8 @@ static void wake_by(yunta_start_method method, bool unowned, int units)
 /* One unit; each passes it on. */
 START_TEST(all_who_sleep_get_it_in_the_end)
 {
-    wake_by(TEST_METHOD, false, 1);
-    wake_by(TEST_METHOD, true, 1);
+    wake_by(TEST_METHOD, false, 1, false);
+    wake_by(TEST_METHOD, true, 1, false);
 }
 END_TEST
 
@@ -353,8 +354,8 @@ END_TEST
 START_TEST(as_many_units_at_once_as_sleepers)
 {
     for (int round = 0; round < 20; round++) {
-        wake_by(YUNTA_FORK, false, sharers);
-        wake_by(YUNTA_FORK, true, sharers);
+        wake_by(YUNTA_FORK, false, sharers, true);
+        wake_by(YUNTA_FORK, true, sharers, true);
     }
 }
 END_TEST

@@ -71,7 +71,7 @@ static void start_waiters(yunta_start_method method, yunta_process **waiter, con
     for (int i = 0; i < waiters; i++)
         start_by(method, &waiter[i], wait_for_one, s);
     for (int i = 0; i < waiters; i++)
-        test_wait_until(test_state(yunta_process_pid(waiter[i])) == 'S', 20000);
+        test_wait_until(is_waiting(waiter[i]), 20000);
 }
 
 /* Takes all units that come, some of them told; then there is none. */
@@ -190,7 +190,7 @@ START_TEST(it_goes_on_while_the_program_computes)
         struct scene s = new_scene(1, false, 1);
         yunta_process *holder = start_holder(TEST_METHOD, &s), *waiter;
         start_by(TEST_METHOD, &waiter, wait_for_one, &s);
-        test_wait_until(test_state(yunta_process_pid(waiter)) == 'S', 20000);
+        test_wait_until(is_waiting(waiter), 20000);
         kill(yunta_process_pid(holder), SIGKILL);
         while (atomic_load_explicit(s.told, memory_order_relaxed) == 0)
             yn_pause();
