@@ -2,26 +2,15 @@
 #ifndef YUNTA_LOCK_SCENE_H
 #define YUNTA_LOCK_SCENE_H
 
-#include "../proc/helpers.h"
+#include "actors.h"
 
-#include "stepkill.h"
-
-#include <sys/prctl.h>
-
-/* The library's waiting, in a copy of ours: sleeps without a limit have none, and limits are over when we say so. */
-#include "base/base.h"
-static uint64_t time_left(yn_deadline deadline);
-#define yn_deadline_left(deadline) time_left(deadline)
-#include "../sync/endless.h"
 #include "sync/lock.c"
 #include "sync/semaphore.c"
-#undef yn_deadline_left
 
-enum { BEFORE, INSIDE, LEAVING, AFTER }; /* how far the victim was */
 enum { NO_BARGER, BARGED, TOO_LATE, RIVAL_WOKEN, RIVAL_LOST };
 
 /* In memory that all see: the test, the victim, a rival asleep behind it, a holder before it, and one who is dead. */
-typedef struct scene {
+struct scene {
     const struct act *act;
     yunta_lock *lock; /* one of the two */
     yunta_semaphore *semaphore;
@@ -34,14 +23,7 @@ typedef struct scene {
     _Atomic int victim_result;
     _Atomic int barger; /* one who takes it before the victim can, and how far it is */
     step_range memory[STEP_RANGES];
-} scene;
-
-static _Atomic int *time_is_up; /* in memory that all see */
-
-static uint64_t time_left(yn_deadline deadline)
-{
-    return deadline != YN_NEVER && atomic_load(time_is_up) ? 0 : yn_deadline_left(deadline);
-}
+};
 
 typedef struct act {
     const char *name;
@@ -70,41 +52,6 @@ static int take(scene *s, int milliseconds)
 static int give(scene *s)
 {
     return s->lock ? yunta_lock_release(s->lock) : yunta_semaphore_release(s->semaphore);
-}
-
-static yn_self *self(void)
-{
-    int error;
-    yn_self *me = yn_self_get(&error);
-    if (!me)
-        _exit(97);
-    return me;
-}
-
-static bool is_asleep(pid_t pid, yn_claim who)
-{
-    return who && atomic_load(&yn_slot_at(&self()->arena->slots, yn_claim_slot(who))->seat.word) &&
-           test_state(pid) == 'S';
-}
-
-/* Without Check, whose assertions are for the test's own process. */
-static void await(_Atomic int *word)
-{
-    while (atomic_load(word) == 0)
-        test_nap();
-}
-
-static pid_t fork_member(scene *s, _Atomic yn_claim *claim, void (*run)(scene *s))
-{
-    atomic_store(claim, 0);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid != 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    atomic_store(claim, self()->claim);
-    run(s);
-    _exit(0);
 }
 
 static void be_dead(scene *s)
@@ -160,21 +107,9 @@ static void await_rival_asleep(scene *s)
         test_nap();
 }
 
-static bool ended_well(pid_t pid)
-{
-    int status;
-    pid_t r;
-    do
-        r = waitpid(pid, &status, 0);
-    while (r < 0 && errno == EINTR); /* the stepper's alarm */
-    return r == pid && status == 0;
-}
-
 static void must_be_declared_dead(scene *s, _Atomic yn_claim *who)
 {
-    uint64_t end = test_now_ms() + 10000;
-    for (; yn_claim_is_alive(&self()->arena->slots, atomic_load(who)); test_nap())
-        must(test_now_ms() < end);
+    must(is_soon_declared_dead(atomic_load(who)));
 }
 
 static void leave_a_dead_one(scene *s)
