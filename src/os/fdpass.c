@@ -19,7 +19,7 @@ int yn_fdpass_pair(int ends[2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
 }
 
-int yn_fdpass_send(int socket, const void *message, size_t size, const int *fds, int count, bool wait)
+YN_IN_CHILD int yn_fdpass_send(int socket, const void *message, size_t size, const int *fds, int count, bool wait)
 {
     yn_assert(count <= YN_FDPASS_MOST);
     union control control;

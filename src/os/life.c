@@ -14,7 +14,7 @@
 
 _Atomic bool yn_life_no_pidfds;
 
-int yn_life_open_pid(pid_t pid)
+YN_IN_CHILD int yn_life_open_pid(pid_t pid)
 {
     int fd = (int)yn_pidfd_open(pid);
     if (fd < 0 || fd > 2)
@@ -26,7 +26,7 @@ int yn_life_open_pid(pid_t pid)
     return r;
 }
 
-int yn_life_open_self(yn_life *life)
+YN_IN_CHILD int yn_life_open_self(yn_life *life)
 {
     int fd = yn_life_open_pid(getpid());
     if (fd >= 0) {

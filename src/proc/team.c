@@ -21,7 +21,7 @@ static _Atomic pid_t own_watch; /* the watch that this process started last; not
 
 static int next_watch(yn_arena_shared *arena, uint32_t last);
 
-static int tell_of_birth(const yn_news *news, int seen)
+YN_IN_CHILD static int tell_of_birth(const yn_news *news, int seen)
 {
     /* The message keeps the descriptor open until it is read; so it can be waited on before. */
     struct epoll_event event = {.events = YN_NEWS_OF_DEATH, .data.u64 = news->claim};
@@ -73,7 +73,7 @@ bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen)
     return tell_of_birth(&news, seen) == 0;
 }
 
-int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory)
+YN_IN_CHILD int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory)
 {
     yn_life life;
     int r = yn_life_open_self(&life);
