@@ -3,7 +3,7 @@
  * Read next: nudge_scene.h, and test_nudge_wake_only.c, which shows that this test would see it. */
 #include "nudge_scene.h"
 
-enum { rounds = 600 };
+enum { rounds = 350 };
 
 static const enum moment moments_of_death[] = {BEFORE_THE_SEAT, BEFORE_THE_SLEEP, BEFORE_THE_SECOND_SLEEP};
 
