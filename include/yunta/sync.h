@@ -44,7 +44,7 @@ typedef struct yunta_semaphore_options {
     uint64_t reserved[4]; /* zero */
 } yunta_semaphore_options;
 
-/* NULL options: one unit. -EINVAL: NULL, initial above a maximum, or reserved not zero; -ENOMEM. */
+/* NULL options: one unit. -EINVAL: NULL, initial above 2^31 - 1 or above a maximum, or reserved not zero; -ENOMEM. */
 YUNTA_API int yunta_semaphore_create(yunta_semaphore **semaphore, const yunta_semaphore_options *options);
 
 /* Frees it; nobody may use it any more. Accepts NULL; returns NULL. */
