@@ -2,10 +2,12 @@
 #
 # A test may say more in its opening comment, in lines of their own:
 #     labels: threads valgrind      further labels; `make check` runs these two under ThreadSanitizer and Valgrind
-#     timeout: 300                  seconds, instead of 120
+#     timeout: 300                  seconds, instead of 120; YUNTA_TIMEOUT_FACTOR times as many in slow tools
 #     links: NAME                   the shared library made of tests/<folder>/plugin_NAME.c
+# What includes a header called …step… or …stepkill… gets the label stepped: it single-steps processes to their death.
 # TEST_PROGRAMS is the folder of all these, for dlopen.
 # Tests link the static library, where the functions between files (yn_…) are visible.
+set(YUNTA_TIMEOUT_FACTOR 1 CACHE STRING "What the tests' time limits are multiplied by")
 set(YUNTA_TEST_FOLDERS base os shm sync proc comm pool crash stress)
 
 function(yunta_add_check_test source)
@@ -37,6 +39,11 @@ function(yunta_add_check_test source)
       target_link_libraries(${program} PRIVATE plugin_${CMAKE_MATCH_1})
     endif()
   endforeach()
+  file(STRINGS ${source} steps REGEX "^#include \".*step.*\\.h\"")
+  if(steps)
+    list(APPEND labels stepped)
+  endif()
+  math(EXPR timeout "${timeout} * ${YUNTA_TIMEOUT_FACTOR}")
   add_test(NAME ${folder}.${name} COMMAND ${program})
   set_tests_properties(${folder}.${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})

@@ -49,7 +49,11 @@ static int grow(const struct tree *tree)
     return sleep_for_ever();
 }
 
+#if defined(__SANITIZE_ADDRESS__) /* which makes every process large, and slow to die */
+enum { most = 32, soon_ms = 10000 };
+#else
 enum { most = 32, soon_ms = 1000 };
+#endif
 
 /* Plants one whose root is a process that was only forked; its pid comes first. */
 static int plant(struct tree tree, struct leaf leaves[most])

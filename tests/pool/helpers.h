@@ -118,13 +118,13 @@ typedef struct act {
 
 static inline int behave(const act *a, int *y)
 {
-    volatile int *nowhere = NULL;
+    volatile uintptr_t nowhere = 8; /* not NULL: UndefinedBehaviorSanitizer would look, and exit */
     switch (a->deed) {
     case ERROR:
         return yunta_fail(-EIO, "number %d", a->number);
     case SEGV:
         signal(SIGSEGV, SIG_DFL);
-        *nowhere = 1;
+        *(volatile int *)nowhere = 1;
         break;
     case ABORT:
         abort();

@@ -290,7 +290,7 @@ END_TEST
 
 START_TEST(a_hundred_pools_one_after_the_other)
 {
-    for (int i = 0, out; i < (TEST_METHOD == YUNTA_SPAWN ? 20 : 100); i++) {
+    for (int i = 0, out; i < (test_is_valgrind() ? 3 : TEST_METHOD == YUNTA_SPAWN ? 20 : 100); i++) {
         yunta_pool *pool = new_pool(2);
         ck_assert_int_eq(yunta_map(pool, square, &i, &out, 1), 0);
         ck_assert_int_eq(out, i * i);

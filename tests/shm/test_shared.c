@@ -265,7 +265,8 @@ static size_t size_from(uint64_t random)
 static int throw_blocks(const struct ring_argument *a)
 {
     uint64_t random = a->seed;
-    for (int i = 0; i < 4000; i++) {
+    int rounds = test_is_valgrind() ? 400 : 4000;
+    for (int i = 0; i < rounds; i++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
         size_t size = size_from(random);
         unsigned char *mine = yunta_shared(unsigned char, size), mark = (unsigned char)(random >> 33);
