@@ -16,12 +16,12 @@ static inline struct flock yn_file_byte(short type, int byte)
     return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 }
 
-/* False: another process holds it. A file system that knows no locks is none of ours. */
-static inline bool yn_file_try_lock(int fd, int byte)
+/* 0: ours; -EBUSY: another process holds it; -EBADF …: this is no such file (any more). */
+static inline int yn_file_try_lock(int fd, int byte)
 {
     struct flock lock = yn_file_byte(F_WRLCK, byte);
     long r = yn_raw3(SYS_fcntl, fd, F_SETLK, &lock);
-    return r != -EAGAIN && r != -EACCES;
+    return r == -EAGAIN || r == -EACCES ? -EBUSY : (int)r;
 }
 
 static inline void yn_file_unlock(int fd, int byte)

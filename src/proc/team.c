@@ -196,9 +196,12 @@ static int next_watch(yn_arena_shared *arena, uint32_t last)
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);
     if (atomic_exchange(&yn_private_page->starts_watch, 1) == 0) {
-        if (yn_file_try_lock(yn_team.arena, YN_ARENA_LOCK_STARTER)) {
+        r = yn_file_try_lock(yn_team.arena, YN_ARENA_LOCK_STARTER);
+        if (r == 0) {
             r = atomic_load(&arena->watch_generation) == last ? start_watch(arena, last + 1) : 0;
             yn_file_unlock(yn_team.arena, YN_ARENA_LOCK_STARTER);
+        } else if (r != -EBUSY) {
+            r = YUNTA_ENOWATCH; /* the program has closed our descriptors */
         }
         atomic_store(&yn_private_page->starts_watch, 0);
     }

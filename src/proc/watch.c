@@ -298,8 +298,8 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
 {
     watch w = {.arena = arena, .fds = *fds};
     yn_watch_shed(fds, shed_memory);
-    if (!yn_file_try_lock(fds->arena, YN_ARENA_LOCK_WATCH)) /* after the last close: that may let go of it */
-        yn_raw1(SYS_exit_group, 0);                         /* there is one already */
+    if (yn_file_try_lock(fds->arena, YN_ARENA_LOCK_WATCH) != 0) /* after the last close: that may let go of it */
+        yn_raw1(SYS_exit_group, 0);                             /* there is one already */
     yn_team_note_watch(arena, (pid_t)yn_raw0(SYS_getpid), yn_boot_ns(), generation);
     yn_raw2(
         SYS_setpgid, 0,
@@ -314,6 +314,8 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
         yn_claim dead[64];
         int count = 0;
         long n = yn_raw6(SYS_epoll_pwait, fds->epoll, (long)events, 64, -1, 0, 0);
+        if (n < 0 && n != -EINTR)
+            break; /* the program has closed our descriptors, and we were started all the same */
         for (long i = 0; i < n; i++)
             if (events[i].data.u64 != 0)
                 dead[count++] = events[i].data.u64;

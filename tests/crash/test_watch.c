@@ -191,6 +191,26 @@ START_TEST(kills_at_random_lose_nobody)
 }
 END_TEST
 
+/* Its starts fail, and the others' watch is left alone. */
+START_TEST(who_closes_all_descriptors_can_start_nothing)
+{
+    runs_one(YUNTA_FORK);
+    pid_t watch = await_watch(), root = fork();
+    if (root == 0) {
+        yunta_process *child;
+        runs_one(YUNTA_FORK); /* with which it sees the watch, by a descriptor */
+        for (int fd = 3; fd < 1024; fd++)
+            close(fd);
+        _exit(yunta_start(&child, sleep_for_ever, NULL, NULL) == YUNTA_ENOWATCH ? 0 : 1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(root, &status, 0), root);
+    ck_assert_int_eq(status, 0);
+    runs_one(YUNTA_FORK);
+    ck_assert_int_eq(await_watch(), watch);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("watch");
@@ -199,6 +219,7 @@ static Suite *make(void)
     TEST_FOR_EACH_METHOD(cases, the_next_one_finds_the_members);
     TEST_FOR_EACH_METHOD(cases, a_sleeper_finds_out_within_seconds);
     TEST_FOR_EACH_METHOD(cases, what_was_started_before_is_still_ended_with_its_starter);
+    tcase_add_test(cases, who_closes_all_descriptors_can_start_nothing);
     TEST_FOR_EACH_METHOD(cases, kills_at_random_lose_nobody);
     return suite;
 }
