@@ -172,7 +172,10 @@ int yunta_pool_terminate(yunta_pool *pool)
     if (!is_owner(pool))
         return -EPERM;
     advance(pool->shared, YN_POOL_TERMINATED);
-    yn_life_signal(atomic_load(&pool->foreman_seen), atomic_load(&pool->foreman_pid), SIGTERM);
+    int seen = atomic_load(&pool->foreman_seen);
+    pid_t pid = atomic_load(&pool->foreman_pid);
+    yn_life_signal(seen, pid, SIGTERM);
+    yn_life_signal(seen, pid, SIGCONT); /* it may have been stopped */
     return 0;
 }
 

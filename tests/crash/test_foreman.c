@@ -336,6 +336,30 @@ START_TEST(maps_while_foremen_and_watches_are_killed)
 }
 END_TEST
 
+/* As after Ctrl-Z, when only the program itself is told to go on. */
+START_TEST(terminate_ends_what_is_stopped)
+{
+    yunta_pool *pool = new_pool(2);
+    yunta_future *future;
+    gate g = new_gate();
+    ck_assert_int_eq(yunta_submit(pool, pass_gate, &g, &future), 0);
+    test_wait_until(atomic_load(g.begun) == 1 && yunta_pool_pids(pool, NULL, 0) == 2, 20000);
+    pid_t worker[2];
+    ck_assert_int_eq(yunta_pool_pids(pool, worker, 2), 2);
+    pid_t foreman = foreman_of(pool);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(kill(worker[i], SIGSTOP), 0);
+    ck_assert_int_eq(kill(foreman, SIGSTOP), 0);
+    test_wait_until(test_state(foreman) == 'T', 20000);
+    ck_assert_int_eq(yunta_pool_terminate(pool), 0);
+    ck_assert_int_eq(yunta_pool_join(pool, 10000), 0);
+    ck_assert_int_eq(yunta_await(future, NULL, 0), YUNTA_ECLOSED);
+    yunta_future_destroy(future);
+    yunta_pool_destroy(pool);
+    free_gate(g);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("foreman");
@@ -348,6 +372,7 @@ static Suite *make(void)
     TEST_FOR_EACH_METHOD(cases, single_tasks_while_foremen_are_killed);
     TEST_FOR_EACH_METHOD(cases, a_closed_pool_finishes_under_another);
     TEST_FOR_EACH_METHOD(cases, terminate_and_destroy_do_not_need_it);
+    TEST_FOR_EACH_METHOD(cases, terminate_ends_what_is_stopped);
     cases = test_case(suite, "watch");
     tcase_set_timeout(cases, 100);
     TEST_FOR_EACH_METHOD(cases, a_killed_watch_costs_seconds_at_most);
