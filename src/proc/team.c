@@ -222,6 +222,9 @@ bool yn_team_elect(yn_self *me, _Atomic uint64_t *word)
 int yn_team_ensure_watch(yn_self *me)
 {
     yn_arena_shared *arena = me->arena;
+    pid_t own = atomic_load(&own_watch);
+    if (own > 0 && own != atomic_load(&arena->watch_pid)) /* when another was found, it was still dying perhaps */
+        reap_watch();
     for (;;) {
         uint32_t generation = atomic_load(&arena->watch_generation);
         int lives = watch_lives(arena);
