@@ -206,8 +206,11 @@ static int foreman_main(const void *argument)
     foreman f = {.me = yn_self_get(&error), .pool = pool, .worker = few};
     if (pool->workers > YN_COUNT(few))
         f.worker = calloc(pool->workers, sizeof(yunta_process *));
-    if (!f.me || !f.worker)
-        return 1; /* and its memory is gone with it */
+    if (!f.me || !f.worker) {
+        if (f.worker != few)
+            free(f.worker);
+        return 1;
+    }
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);

@@ -164,7 +164,7 @@ int yunta_pool_map(yunta_pool *pool, const yunta_task *task, const void *in, voi
     if (yn_pool_state_of(pool->shared) != YN_POOL_OPEN)
         return yn_pool_state_of(pool->shared) == YN_POOL_BROKEN ? YUNTA_ESTART : YUNTA_ECLOSED;
     r = yn_owner_mend(me, pool);
-    char nothing; /* where tasks have no input or no output */
+    char nothing = 0; /* where tasks have no input or no output */
     map m = {.me = me, .pool = pool, .task = task, .options = options};
     m.in = in ? in : &nothing;
     m.out = out ? out : &nothing;

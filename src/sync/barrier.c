@@ -193,7 +193,9 @@ int yunta_barrier_leave(yunta_barrier *barrier)
 {
     int r = -EINVAL;
     yn_self *me = barrier ? yn_self_get(&r) : NULL;
-    r = me ? lock(me, barrier) : r;
+    if (!me)
+        return r;
+    r = lock(me, barrier);
     if (r != 0)
         return r;
     for (uint32_t i = barrier->parties; i < 2 * barrier->parties; i++)

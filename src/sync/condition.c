@@ -36,7 +36,7 @@ static void unmake(void *block)
 
 int yunta_condition_create(yunta_condition **condition)
 {
-    void *block;
+    void *block = NULL;
     int r = make(&block, sizeof **condition, condition != NULL);
     if (r == 0)
         *condition = block;
@@ -119,7 +119,7 @@ int yunta_condition_notify_all(yunta_condition *condition)
 
 int yunta_event_create(yunta_event **event)
 {
-    void *block;
+    void *block = NULL;
     int r = make(&block, sizeof **event, event != NULL);
     if (r == 0)
         *event = block;
