@@ -111,7 +111,7 @@ END_TEST
 START_TEST(items_and_messages_are_told_apart)
 {
     int value = 7;
-    char text[8];
+    char text[8] = "";
     size_t size = 99;
     yunta_queue *q = messages(0);
     ck_assert_int_eq(yunta_queue_put(q, &value, 0), -EINVAL);
@@ -119,6 +119,7 @@ START_TEST(items_and_messages_are_told_apart)
     yunta_queue_destroy(q);
     q = items(0);
     ck_assert_int_eq(yunta_queue_put_bytes(q, text, 3, 0), -EMSGSIZE);
+    ck_assert_int_eq(yunta_queue_put_bytes(q, text, sizeof text, 0), -EMSGSIZE); /* larger than an item */
     ck_assert_int_eq(yunta_queue_put_bytes(q, text, 0, 0), -EMSGSIZE);
     ck_assert(yunta_queue_is_empty(q));
     ck_assert_int_eq(yunta_queue_put_bytes(q, &value, sizeof value, 0), 0);
