@@ -9,10 +9,10 @@
 extern "C" {
 #endif
 
-/* Waits up to `milliseconds` for the outcome and copies the result to *out (which may be NULL). Any number of times. 0,
- * or the failure's code: YUNTA_EFAILED: the task returned < 0; YUNTA_ECRASHED: its worker died; YUNTA_EEXITED: it
- * called exit; YUNTA_EFOREMAN; YUNTA_ECLOSED: the pool ended first; -ECANCELED; -ETIMEDOUT: not yet; -EINVAL: NULL;
- * -EPERM: it belongs to another process. */
+/* Waits up to `milliseconds` for the outcome and copies the result to *out (which may be NULL), zero where the task has
+ * not written. Any number of times. 0, or the failure's code: YUNTA_EFAILED: the task returned < 0; YUNTA_ECRASHED: its
+ * worker died; YUNTA_EEXITED: it called exit; YUNTA_EFOREMAN; YUNTA_ECLOSED: the pool ended first; -ECANCELED;
+ * -ETIMEDOUT: not yet; -EINVAL: NULL; -EPERM: it belongs to another process. */
 YUNTA_API int yunta_await(yunta_future *future, void *out, int milliseconds);
 
 YUNTA_API bool yunta_future_is_done(yunta_future *future); /* false for NULL, and another process's */

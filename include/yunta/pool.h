@@ -59,10 +59,10 @@ typedef struct yunta_map_options {
 } yunta_map_options;
 
 /* Runs `task` on in[0…count-1] into out[0…count-1], in order, and waits. Arrays in shared memory are used in place;
- * others are copied. 0: all went well. Else the code of the failed task with the lowest index (YUNTA_EFAILED,
- * YUNTA_ECRASHED, …); all others are done, and out[] of a failed one is undefined (its old content where out is private
- * memory). -EINVAL: NULL, count of 0 is fine; -EOVERFLOW: count × size; YUNTA_ECLOSED; -EPERM: the pool belongs to
- * another process; -ENOMEM. */
+ * others are copied, in and out both ways. 0: all went well. Else the code of the failed task with the lowest index
+ * (YUNTA_EFAILED, YUNTA_ECRASHED, …); all others are done, and out[] of a failed one is undefined (its old content
+ * where out is private memory). -EINVAL: NULL, count of 0 is fine; -EOVERFLOW: count × size; YUNTA_ECLOSED; -EPERM: the
+ * pool belongs to another process; -ENOMEM. */
 YUNTA_API int yunta_pool_map(yunta_pool *pool, const yunta_task *task, const void *in, void *out, size_t count,
                              const yunta_map_options *options);
 

@@ -24,6 +24,8 @@ int yunta_pool_submit(yunta_pool *pool, const yunta_task *task, const void *in, 
     }
     if (in)
         memcpy((char *)(uintptr_t)job->in, in, task->input_size);
+    if (task->output_size)
+        memset(job->out, 0, task->output_size);
     *made = (yunta_future){.shared = pool->shared, .pool = pool, .job = job, .owner = me->claim};
     atomic_fetch_add(&pool->shared->references, 1);
     r = yn_jobs_submit(me, pool, job);

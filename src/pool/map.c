@@ -124,6 +124,8 @@ static int run_part(map *m, uint64_t first, uint32_t count)
         r = -ENOMEM;
     if (in_copy && r == 0)
         memcpy(in_copy, in, in_bytes);
+    if (out_copy && r == 0)
+        memcpy(out_copy, out, out_bytes); /* a task need not write all of its output */
     job->in = in_copy ? in_copy : in;
     job->out = out_copy ? out_copy : out;
     job->first = first;

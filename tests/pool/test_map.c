@@ -77,6 +77,44 @@ START_TEST(input_and_output_may_be_one_array)
 }
 END_TEST
 
+typedef struct half {
+    int written, kept;
+} half;
+
+static int write_half(const int *x, half *y)
+{
+    y->written = *x;
+    return 0;
+}
+YUNTA_TASK(write_half, int, half);
+
+/* Wherever the output stands, and whichever back end it is. */
+START_TEST(what_a_task_does_not_write_stays)
+{
+    enum { count = 1000 };
+    yunta_pool *pool = new_pool(2);
+    int in[count];
+    half *out[2] = {yunta_shared(half, count), calloc(count, sizeof **out)}, one = {9, 9};
+    yunta_future *future;
+    for (int i = 0; i < count; i++) {
+        in[i] = i;
+        out[0][i].kept = out[1][i].kept = -i;
+    }
+    for (int k = 0; k < 2; k++) {
+        ck_assert_int_eq(yunta_map(pool, write_half, in, out[k], count), 0);
+        for (int i = 0; i < count; i++)
+            ck_assert(out[k][i].written == i && out[k][i].kept == -i);
+    }
+    ck_assert_int_eq(yunta_submit(pool, write_half, &in[5], &future), 0);
+    ck_assert_int_eq(yunta_await(future, &one, 20000), 0);
+    ck_assert(one.written == 5 && one.kept == 0); /* it has no output yet when it is submitted */
+    yunta_future_destroy(future);
+    yunta_shared_free(out[0]);
+    free(out[1]);
+    yunta_pool_destroy(pool);
+}
+END_TEST
+
 typedef struct large {
     unsigned char bytes[1 << 20];
 } large;
@@ -319,6 +357,7 @@ static Suite *make(void)
     FOR_EACH_BACK_END(cases, any_chunk_will_do);
     FOR_EACH_BACK_END(cases, workers_may_be_one_or_more_than_tasks);
     FOR_EACH_BACK_END(cases, input_and_output_may_be_one_array);
+    FOR_EACH_BACK_END(cases, what_a_task_does_not_write_stays);
     FOR_EACH_BACK_END(cases, items_may_be_large);
     FOR_EACH_BACK_END(cases, a_task_needs_no_input_or_no_output);
     FOR_EACH_BACK_END(cases, count_zero_is_fine);
