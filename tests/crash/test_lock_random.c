@@ -7,11 +7,6 @@
 
 #include "../sync/endless.h"
 
-#include <sched.h>
-#include <sys/prctl.h>
-
-enum { workers = 4, rounds = 10 };
-
 /* What the workers share. The first half is guarded by the lock. */
 typedef struct table {
     volatile long left, right; /* always equal, for who takes the lock untold */
@@ -25,23 +20,7 @@ typedef struct table {
     _Atomic int wrong; /* a line */
 } table;
 
-static table *t;
-
-#define expect_in_worker(condition)                                                                                    \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            atomic_store(&t->wrong, __LINE__);                                                                         \
-            _exit(1);                                                                                                  \
-        }                                                                                                              \
-    } while (0)
-
-static uint64_t random_state;
-
-static uint32_t some(uint32_t below)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (uint32_t)(random_state >> 33) % below;
-}
+#include "random_kills.h"
 
 /* Who finds it told mends it; who does not must find it whole. */
 static void look_over(int r)
@@ -66,10 +45,7 @@ static void turn_with_lock(long me)
     look_over(r);
     t->inside = me;
     t->left = t->left + 1;
-    for (uint32_t i = some(200); i > 0; i--)
-        yn_pause();
-    if (some(16) == 0)
-        sched_yield();
+    dawdle(200);
     expect_in_worker(t->inside == me);
     t->right = t->right + 1;
     t->inside = 0;
@@ -84,10 +60,7 @@ static void turn_with_unit(long me)
         return;
     expect_in_worker(r == 0 || r == -EOWNERDEAD);
     atomic_fetch_add(&t->told_of_units, r != 0);
-    for (uint32_t i = some(200); i > 0; i--)
-        yn_pause();
-    if (some(16) == 0)
-        sched_yield();
+    dawdle(200);
     expect_in_worker(yunta_semaphore_release(t->semaphore) == 0);
 }
 
@@ -96,44 +69,6 @@ static void turn_with_signal(long me)
 {
     (void)me;
     expect_in_worker(yunta_semaphore_acquire(t->semaphore, YUNTA_FOREVER) == 0);
-}
-
-static pid_t start_worker(void (*turn)(long me))
-{
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid != 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    random_state = (uint64_t)getpid();
-    while (!atomic_load(&t->stop)) {
-        turn(getpid());
-        atomic_fetch_add(&t->done, 1);
-    }
-    _exit(0);
-}
-
-static void replace(pid_t *pid, void (*turn)(long me))
-{
-    int status;
-    kill(*pid, SIGKILL);
-    ck_assert(waitpid(*pid, &status, 0) == *pid);
-    ck_assert_msg(WIFSIGNALED(status), "line %d", atomic_load(&t->wrong));
-    *pid = start_worker(turn);
-}
-
-static long kills_wanted(void)
-{
-    const char *text = getenv("YUNTA_KILLS");
-    long n = text ? strtol(text, NULL, 10) : 0;
-    return n > 0 ? n : 2000;
-}
-
-static void make_table(void)
-{
-    t = yunta_shared(table, 1);
-    ck_assert_ptr_nonnull(t);
-    random_state = 4711;
 }
 
 /* A round of kills; then the living go on by themselves, without a death that would wake them; then they are told to
@@ -148,12 +83,8 @@ static void kill_for_a_round(pid_t *pid, long kills, void (*turn)(long me))
     long done = atomic_load(&t->done);
     test_wait_until(atomic_load(&t->done) > done + 100, 10000);
     atomic_store(&t->stop, 1);
-    for (int i = 0; i < workers; i++) {
-        test_wait_until(!test_is_running(pid[i]), 10000);
-        int status;
-        ck_assert(waitpid(pid[i], &status, 0) == pid[i]);
-        ck_assert_msg(status == 0, "line %d", atomic_load(&t->wrong));
-    }
+    for (int i = 0; i < workers; i++)
+        await_end(pid[i]);
     atomic_store(&t->stop, 0);
 }
 
