@@ -49,9 +49,9 @@ YUNTA_API const char *yunta_start_method_name(yunta_start_method method);
 YUNTA_API int yunta_cpu_count(void);
 
 /* How large the team's arena may become, in bytes, before the first shared memory, process or pool is made. It is
- * address space, not memory. Default: the largest of 256, 64, 16, 4, 1 GiB that can be had (256 MiB under Valgrind).
- * The environment variable YUNTA_ARENA_BYTES does the same. Errors: -EINVAL: less than 16 MiB, or more than the window
- * of 320 GiB; -EBUSY: the arena stands already. */
+ * address space, not memory. Default: the largest of 256, 64, 16, 4, 1 GiB, 256, 64, 16 MiB that can be had (256 MiB
+ * under Valgrind). The environment variable YUNTA_ARENA_BYTES does the same. Errors: -EINVAL: less than 16 MiB, or more
+ * than the window of 320 GiB; -EBUSY: the arena stands already. */
 YUNTA_API int yunta_set_arena_limit(uint64_t bytes);
 
 #ifdef __cplusplus

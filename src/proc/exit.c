@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-yn_exit_upcalls yn_exit_up;
-
 /* glibc tells a handler the status; elsewhere only that the process ends. */
 extern int on_exit(void (*handler)(int, void *), void *argument) __attribute__((weak));
 
@@ -83,8 +81,6 @@ YN_IN_CHILD static void leave(int status)
     yn_self *me = yn_self_get(&error);
     if (!me)
         return;
-    if (yn_exit_up.exiting)
-        yn_exit_up.exiting(me, status);
     yunta_process *record = atomic_load(&me->slot->record);
     if (record && record->starter != me->claim) {
         uint64_t returned = atomic_load(&record->returned);

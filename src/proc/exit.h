@@ -15,10 +15,4 @@ void yn_exit_stay_armed(void);
  * streams, note, _exit. */
 void yn_exit_return(yunta_process *record, int value) __attribute__((noreturn));
 
-/* Told when a process calls exit(status) by itself: pool/ has its say while a task runs. May not return. */
-typedef struct yn_exit_upcalls {
-    void (*exiting)(yn_self *me, int status);
-} yn_exit_upcalls;
-extern yn_exit_upcalls yn_exit_up;
-
 #endif

@@ -44,8 +44,8 @@ static void *map_at(uint64_t address, uint64_t limit, int fd)
 /* The largest window that the system grants: smaller ones first at the wanted address, then anywhere. */
 static void *find_window(int fd, uint64_t *limit)
 {
-    static const uint64_t sizes[] = {(uint64_t)256 << 30, (uint64_t)64 << 30, (uint64_t)16 << 30,
-                                     (uint64_t)4 << 30,   (uint64_t)1 << 30,  (uint64_t)256 << 20};
+    static const uint64_t sizes[] = {(uint64_t)256 << 30, (uint64_t)64 << 30,  (uint64_t)16 << 30, (uint64_t)4 << 30,
+                                     (uint64_t)1 << 30,   (uint64_t)256 << 20, (uint64_t)64 << 20, YN_ARENA_LEAST};
     uint64_t wanted = *limit;
     for (int anywhere = 0; anywhere < 2; anywhere++) {
         for (size_t i = 0; i < YN_COUNT(sizes); i++) {
