@@ -24,6 +24,24 @@ START_TEST(only_fork_starts)
 }
 END_TEST
 
+START_TEST(only_forked_workers_and_threads_make_a_pool)
+{
+    static const int expected[] = {[YUNTA_DEFAULT] = 0,
+                                   [YUNTA_FORK] = 0,
+                                   [YUNTA_FORKSERVER] = YUNTA_ENOINIT,
+                                   [YUNTA_SPAWN] = YUNTA_ENOINIT,
+                                   [YUNTA_THREAD] = 0};
+    for (int m = YUNTA_DEFAULT; m <= YUNTA_THREAD; m++) {
+        yunta_pool *pool = NULL;
+        yunta_pool_options o = {.workers = 2, .start_method = (yunta_start_method)m};
+        ck_assert_int_eq(yunta_pool_create(&pool, &o), expected[m]);
+        ck_assert((pool != NULL) == (expected[m] == 0));
+        yunta_pool_destroy(pool);
+    }
+    ck_assert_int_eq(yunta_process_children(NULL, 0), 0);
+}
+END_TEST
+
 START_TEST(only_fork_can_be_the_default)
 {
     ck_assert_int_eq(yunta_set_start_method(YUNTA_SPAWN), YUNTA_ENOINIT);
@@ -38,6 +56,7 @@ int main(void)
     Suite *suite = suite_create("noinit");
     TCase *cases = test_case(suite, "noinit");
     tcase_add_test(cases, only_fork_starts);
+    tcase_add_test(cases, only_forked_workers_and_threads_make_a_pool);
     tcase_add_test(cases, only_fork_can_be_the_default);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
