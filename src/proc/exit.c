@@ -13,10 +13,13 @@
 extern int on_exit(void (*handler)(int, void *), void *argument) __attribute__((weak));
 
 typedef struct hook {
-    struct hook *next;
+    struct hook *next, *made_before;
     void (*call)(void *);
     void *argument;
 } hook;
+
+/* The hook made last, be it the parent's: what a forked process inherits, and does not run, is no leak by this. */
+static _Atomic(hook *) made_last;
 
 int yunta_at_exit(void (*call)(void *argument), void *argument)
 {
@@ -26,7 +29,9 @@ int yunta_at_exit(void (*call)(void *argument), void *argument)
     hook *h = malloc(sizeof *h);
     if (!h)
         return -ENOMEM;
-    *h = (hook){.call = call, .argument = argument};
+    *h = (hook){.call = call, .argument = argument, .made_before = atomic_load(&made_last)};
+    while (!atomic_compare_exchange_weak(&made_last, &h->made_before, h)) {
+    }
     void *first = atomic_load(&yn_private_page->exit_hooks);
     do
         h->next = first;
@@ -42,8 +47,7 @@ YN_IN_CHILD static void run_hooks(void)
         void *first = h;
         if (!atomic_compare_exchange_strong(&yn_private_page->exit_hooks, &first, h->next))
             continue;
-        h->call(h->argument);
-        free(h);
+        h->call(h->argument); /* kept: the process is ending */
     }
 }
 
