@@ -3,6 +3,7 @@
  * Next: proc/exec.c, proc/child.c. */
 #include "proc/child.h"
 #include "proc/exec.h"
+#include "proc/team.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -56,8 +57,10 @@ __attribute__((noreturn)) static void run_as_child(const char *slip)
     if (r != 0)
         _exit(YN_EXEC_ADDRESS_TAKEN);
     yunta_process *record = (yunta_process *)(uintptr_t)address;
-    if (record->kept_descriptor >= 0)
+    if (record->kept_descriptor >= 0) {
         fcntl(record->kept_descriptor, F_SETFD, FD_CLOEXEC);
+        yn_team_keep(record->kept_descriptor);
+    }
     struct yn_child_birth birth = {0};
     yn_child_run(record, &birth);
 }

@@ -73,6 +73,18 @@ bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen)
     return tell_of_birth(&news, seen) == 0;
 }
 
+/* Where there are no pidfds: this process's end of its pipe. A forked child has a copy, and lets it go: as long as it
+ * is open anywhere, nobody sees the death of whom it stands for. */
+void yn_team_keep(int kept)
+{
+    static int end = -1;
+    static pid_t whose;
+    if (end >= 0 && whose != getpid())
+        close(end);
+    end = kept;
+    whose = getpid();
+}
+
 YN_IN_CHILD int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory)
 {
     yn_life life;
@@ -90,6 +102,8 @@ YN_IN_CHILD int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory)
         close(life.kept);
         life.kept = -1;
     }
+    if (life.kept >= 0 && !borrows_memory)
+        yn_team_keep(life.kept);
     *kept = life.kept;
     return r;
 }

@@ -15,6 +15,9 @@ void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint3
  * read it, unless the caller only borrows its parent's memory, until its exec: then YUNTA_ENOWATCH. */
 int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory);
 
+/* Where there are no pidfds: what this process holds until its end, so that its children do not. */
+void yn_team_keep(int kept);
+
 /* Sends a message, with a descriptor (or -1), in the same way. */
 int yn_team_tell(const yn_news *news, int seen, bool borrows_memory);
 
