@@ -30,6 +30,7 @@ struct side { /* one direction */
 
 struct ping_pong_shared {
     struct side there, back;
+    int polls;
 };
 
 static void relax(void)
@@ -49,9 +50,9 @@ static void throw_ball(struct side *side, struct ball ball)
         syscall(SYS_futex, &side->ready, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static struct ball catch_ball(struct side *side)
+static struct ball catch_ball(struct side *side, int polls)
 {
-    for (int i = 0; i < POLLS && !atomic_load_explicit(&side->ready, memory_order_acquire); i++)
+    for (int i = 0; i < polls && !atomic_load_explicit(&side->ready, memory_order_acquire); i++)
         relax();
     if (!atomic_load_explicit(&side->ready, memory_order_acquire)) {
         atomic_store(&side->asleep, 1);
@@ -67,7 +68,7 @@ static struct ball catch_ball(struct side *side)
 _Noreturn static void answer_by_futex(struct ping_pong_shared *shared)
 {
     for (;;) {
-        struct ball ball = catch_ball(&shared->there);
+        struct ball ball = catch_ball(&shared->there, shared->polls);
         if (!ball.call)
             _exit(0);
         struct ball result = {ball.call, 0};
@@ -95,13 +96,14 @@ void ping_pong_start(struct ping_pong *pair, enum ping_pong_by by, int place)
     pair->shared = mmap(NULL, sizeof *pair->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (pair->shared == MAP_FAILED || pipe2(there, O_CLOEXEC) != 0 || pipe2(back, O_CLOEXEC) != 0)
         bench_wrong("no pipes or memory for the ping-pong");
+    pair->shared->polls = by == PING_PONG_FUTEX ? POLLS : 0;
     pair->pid = fork();
     if (pair->pid < 0)
         bench_wrong("no process for the ping-pong");
     if (pair->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         bench_place(place);
-        if (by == PING_PONG_FUTEX)
+        if (by != PING_PONG_PIPES)
             answer_by_futex(pair->shared);
         answer_by_pipes(there[0], back[1]);
     }
@@ -114,9 +116,9 @@ void ping_pong_start(struct ping_pong *pair, enum ping_pong_by by, int place)
 int64_t ping_pong_call(struct ping_pong *pair, int (*call)(const void *, void *), int64_t in)
 {
     struct ball ball = {call, in};
-    if (pair->by == PING_PONG_FUTEX) {
+    if (pair->by != PING_PONG_PIPES) {
         throw_ball(&pair->shared->there, ball);
-        return catch_ball(&pair->shared->back).value;
+        return catch_ball(&pair->shared->back, pair->shared->polls).value;
     }
     if (write(pair->there, &ball, sizeof ball) != (ssize_t)sizeof ball ||
         read(pair->back, &ball, sizeof ball) != (ssize_t)sizeof ball)
@@ -127,7 +129,7 @@ int64_t ping_pong_call(struct ping_pong *pair, int (*call)(const void *, void *)
 void ping_pong_stop(struct ping_pong *pair)
 {
     struct ball end = {NULL, 0};
-    if (pair->by == PING_PONG_FUTEX)
+    if (pair->by != PING_PONG_PIPES)
         throw_ball(&pair->shared->there, end);
     else if (write(pair->there, &end, sizeof end) != (ssize_t)sizeof end)
         bench_wrong("the ping-pong by pipes has ended");

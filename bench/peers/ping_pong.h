@@ -7,6 +7,7 @@
 
 enum ping_pong_by {
     PING_PONG_FUTEX, /* each side polls a word 2,000 times with a pause between, then sleeps on it */
+    PING_PONG_SLEEP, /* each side sleeps on the word at once */
     PING_PONG_PIPES  /* one pipe there, one back */
 };
 

@@ -1,6 +1,6 @@
 /* References in plain C: fork, pipes, futexes, a serial loop.
  * Must never do more than its peer does: each measure is the least that gets the same result.
- * Read next: ../peers/fork_pool.c, ../peers/ping_pong.c, ../peers/pipe_stream.c. */
+ * Read next: ../peers/fork_pool.c, ../peers/mutex.c, ../peers/ping_pong.c, ../peers/pipe_stream.c. */
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -15,6 +15,7 @@
 #include "../lib/procs.h"
 #include "../lib/rounds.h"
 #include "../peers/fork_pool.h"
+#include "../peers/mutex.h"
 #include "../peers/ping_pong.h"
 #include "../peers/pipe_stream.h"
 #include "../tasks.h"
@@ -134,6 +135,23 @@ static void asleep_by_futex(struct bench_figures *figures)
     asleep_by(PING_PONG_FUTEX, figures);
 }
 
+static void asleep_by_bare_futex(struct bench_figures *figures)
+{
+    asleep_by(PING_PONG_SLEEP, figures);
+}
+
+static void mutex_alone(struct bench_figures *figures)
+{
+    figures->value[0] = mutex_uncontended(false);
+    figures->value[1] = mutex_uncontended(true);
+}
+
+static void mutex_by_two(struct bench_figures *figures)
+{
+    figures->value[0] = mutex_contended(false);
+    figures->value[1] = mutex_contended(true);
+}
+
 static void pipe_8(struct bench_figures *figures)
 {
     figures->value[0] = pipe_stream(8);
@@ -166,6 +184,9 @@ int main(void)
         {"hot by futex", hot_by_futex},
         {"asleep by pipes", asleep_by_pipes},
         {"asleep by futex", asleep_by_futex},
+        {"asleep by bare futex", asleep_by_bare_futex},
+        {"mutex alone", mutex_alone},
+        {"mutex by two", mutex_by_two},
         {"serial primes", serial_primes},
         {"pipe 8", pipe_8},
         {"pipe 64", pipe_64},

@@ -1,0 +1,13 @@
+/* Peer: glibc's mutex between processes, plain, or robust, which tells of a dead owner as yunta's does. */
+#ifndef BENCH_PEERS_MUTEX_H
+#define BENCH_PEERS_MUTEX_H
+
+#include <stdbool.h>
+
+/* ns for lock and unlock, by one process. */
+double mutex_uncontended(bool robust);
+
+/* ns a turn, by two. */
+double mutex_contended(bool robust);
+
+#endif
