@@ -53,6 +53,7 @@ END_TEST
 
 START_TEST(nothing_of_the_hand_over_stays_in_the_environment)
 {
+    unsetenv("YUNTA_KILLS"); /* what other tests are told there */
     const char *const one[] = {"ONLY=this", NULL};
     for (int given = 0; given < 2; given++) {
         const char *text = output_of(TEST_METHOD, false, given ? one : NULL);
