@@ -123,7 +123,7 @@ bool yn_team_bury(yn_self *me, yn_claim claim)
     if (atomic_load(&slot->word) != starting || !yn_slot_declare_dead(table, claim))
         return false;
     atomic_fetch_add(&me->arena->deaths, 1);
-    yn_wait_nudge_all(table);
+    yn_wait_nudge_all(me->arena);
     yn_slot_free(table, claim);
     return true;
 }

@@ -154,7 +154,7 @@ static void end_children_of(watch *w, yn_claim parent)
             kill_member(w, claim);
         } else if (state == YN_SLOT_STARTING && yn_slot_declare_dead(table, claim)) {
             atomic_fetch_add(&w->arena->deaths, 1);
-            yn_wait_nudge_all(table);
+            yn_wait_nudge_all(w->arena);
             yn_slot_free(table, claim);
         }
     }
@@ -178,7 +178,7 @@ static void bury(watch *w, const yn_claim *dead, int count)
     /* Whoever declared the others may have died before it counted them. */
     atomic_fetch_add(&w->arena->deaths, deaths > 0 ? deaths : 1);
     w->bereaved = true;
-    yn_wait_nudge_all(table);
+    yn_wait_nudge_all(w->arena);
     while (hear(w)) {
     }
     for (int i = 0; i < count; i++) {

@@ -25,7 +25,7 @@ typedef enum yn_nudge { YN_NUDGE_COUNT = 0, YN_NUDGE_CLAIM = 1 } yn_nudge;
 #define YN_CLAIM_NUDGED UINT64_C(2) /* the flag bit of a claim that only means: look again */
 
 /* Seat: what one thread sleeps on. Written by its thread; read by the watch, which changes the word from exactly
- * `expected` and wakes. `turn` is odd while the two fields are being written. */
+ * `expected` and wakes. `turn` is odd while its fields are being written. */
 typedef struct yn_seat_shared {
     _Atomic uint32_t taken;
     _Atomic uint32_t turn;
@@ -33,6 +33,7 @@ typedef struct yn_seat_shared {
     _Atomic uint32_t expected;
     _Atomic uint32_t nudge;
     _Atomic(struct yn_seat_shared *) next;
+    _Atomic uint64_t deaths; /* so many had been counted when its thread last looked whether to sleep */
     uint64_t pad[3];
 } YN_ALIGNED(64) yn_seat_shared;
 

@@ -16,6 +16,7 @@ YN_IN_CHILD int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t ex
     atomic_fetch_add(&seat->turn, 1);
     atomic_store_explicit(&seat->expected, expected, memory_order_relaxed);
     atomic_store_explicit(&seat->nudge, (uint32_t)kind, memory_order_relaxed);
+    atomic_store_explicit(&seat->deaths, atomic_load(&me->arena->deaths), memory_order_relaxed);
     atomic_store(&seat->word, word);
     atomic_fetch_add(&seat->turn, 1);
     return 0;
@@ -67,31 +68,35 @@ void yn_wait_announce_change(_Atomic uint32_t *word)
 }
 
 /* From exactly the value slept on: a word that has changed since keeps nobody asleep, and may be somebody else's by
- * now. */
-static void nudge(yn_seat_shared *seat)
+ * now. Who has sat down when these deaths had been counted has looked since: were it woken all the same, all who sleep
+ * on one word would be woken for each of them. */
+static void nudge(yn_seat_shared *seat, uint64_t deaths)
 {
     uint32_t turn = atomic_load(&seat->turn);
     _Atomic uint32_t *word = atomic_load(&seat->word);
     uint32_t expected = atomic_load(&seat->expected);
     uint32_t kind = atomic_load(&seat->nudge);
-    if (!word || turn % 2 != 0 || atomic_load(&seat->turn) != turn)
-        return; /* its thread is awake, and will look after it has written */
+    bool knows = atomic_load(&seat->deaths) >= deaths;
+    if (!word || turn % 2 != 0 || atomic_load(&seat->turn) != turn || knows)
+        return; /* its thread is awake, and will look after it has written; or it has looked */
     uint32_t changed = kind == YN_NUDGE_CLAIM ? expected | (uint32_t)YN_CLAIM_NUDGED : expected + 1;
     atomic_compare_exchange_strong(word, &expected, changed);
     yn_futex_wake(word, YN_WAKE_ALL);
 }
 
-void yn_wait_nudge_all(yn_slot_table_shared *table)
+void yn_wait_nudge_all(yn_arena_shared *arena)
 {
+    yn_slot_table_shared *table = &arena->slots;
+    uint64_t deaths = atomic_load(&arena->deaths);
     uint32_t used = atomic_load(&table->used);
     for (uint32_t i = 0; i < used; i++) {
         yn_slot_shared *slot = yn_slot_at(table, i);
         yn_slot_state state = yn_slot_state_of(atomic_load(&slot->word));
         if (state != YN_SLOT_LIVE && state != YN_SLOT_STARTING)
             continue;
-        nudge(&slot->seat);
+        nudge(&slot->seat, deaths);
         for (yn_seat_shared *seat = atomic_load(&slot->seats); seat; seat = atomic_load(&seat->next))
-            nudge(seat);
+            nudge(seat, deaths);
     }
 }
 

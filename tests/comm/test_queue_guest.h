@@ -62,7 +62,7 @@ static inline void guest_bury(yn_claim claim)
         return;
     yn_slot_declare_dead(&arena->slots, claim);
     atomic_fetch_add(&arena->deaths, 1);
-    yn_wait_nudge_all(&arena->slots);
+    yn_wait_nudge_all(arena);
     yn_slot_free(&arena->slots, claim);
 }
 

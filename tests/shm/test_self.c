@@ -160,6 +160,12 @@ static int asleep(void)
     return count;
 }
 
+static void nudge_after_a_death(void)
+{
+    atomic_fetch_add(&self()->arena->deaths, 1);
+    yn_wait_nudge_all(self()->arena);
+}
+
 START_TEST(every_seat_is_nudged)
 {
     pthread_t thread[sleepers];
@@ -168,7 +174,7 @@ START_TEST(every_seat_is_nudged)
         ck_assert_int_eq(pthread_create(&thread[i], NULL, sleep_once, &slept_on[i]), 0);
     test_wait_until(asleep() == sleepers, 10000);
     ck_assert_int_eq(atomic_load(&woken), 0);
-    yn_wait_nudge_all(&self()->arena->slots);
+    nudge_after_a_death();
     for (int i = 0; i < sleepers; i++) {
         pthread_join(thread[i], NULL);
         ck_assert_uint_eq(atomic_load(&slept_on[i]), 1);
@@ -184,11 +190,26 @@ START_TEST(who_is_awake_is_not_nudged)
     _Atomic uint32_t *word = &slept_on[0];
     ck_assert_int_eq(yn_wait_prepare(self(), word, 0, YN_NUDGE_COUNT), 0);
     yn_wait_cancel(self());
-    yn_wait_nudge_all(&self()->arena->slots);
+    nudge_after_a_death();
     ck_assert_uint_eq(atomic_load(word), 0);
     ck_assert_int_eq(yn_wait_prepare(self(), word, 7, YN_NUDGE_COUNT), 0); /* has changed since */
-    yn_wait_nudge_all(&self()->arena->slots);
+    nudge_after_a_death();
     ck_assert_uint_eq(atomic_load(word), 0);
+    yn_wait_cancel(self());
+}
+END_TEST
+
+/* It has looked since: among many who sleep on one word, each would else be woken for each. */
+START_TEST(who_sat_down_after_the_death_is_not_nudged)
+{
+    _Atomic uint32_t *word = &slept_on[0];
+    uint32_t value = atomic_load(word);
+    nudge_after_a_death();
+    ck_assert_int_eq(yn_wait_prepare(self(), word, value, YN_NUDGE_COUNT), 0);
+    yn_wait_nudge_all(self()->arena);
+    ck_assert_uint_eq(atomic_load(word), value);
+    nudge_after_a_death(); /* of the next one it does not know */
+    ck_assert_uint_eq(atomic_load(word), value + 1);
     yn_wait_cancel(self());
 }
 END_TEST
@@ -243,6 +264,7 @@ static Suite *make(void)
     tcase_add_test(cases, the_first_seat_is_for_whoever_sleeps_first);
     tcase_add_test(cases, every_seat_is_nudged);
     tcase_add_test(cases, who_is_awake_is_not_nudged);
+    tcase_add_test(cases, who_sat_down_after_the_death_is_not_nudged);
     return suite;
 }
 
