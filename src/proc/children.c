@@ -387,14 +387,15 @@ static bool is_daemon(const yn_child *c)
     return c->record->daemon || c->record->internal;
 }
 
-/* Where there is no descriptor left to be had, by its pid, which is its own while its slot is. */
-static void signal_child(yn_self *me, yn_child *c, int signal)
+int yn_children_signal(yn_self *me, yunta_process *record, int signal)
 {
-    int seen = yn_children_sentinel(me, c->record);
+    pid_t pid = atomic_load(&record->pid);
+    int seen = yn_children_sentinel(me, record);
     if (seen >= 0)
-        yn_life_signal(seen, c->pid, signal);
-    else if (yn_claim_is_alive(&me->arena->slots, atomic_load(&c->record->who)))
-        kill(c->pid, signal);
+        return yn_life_signal(seen, pid, signal);
+    if (pid <= 0 || !yn_claim_is_alive(&me->arena->slots, atomic_load(&record->who)))
+        return 0;
+    return kill(pid, signal) == 0 || errno == ESRCH ? 0 : -errno;
 }
 
 YN_IN_CHILD void yn_children_end(yn_self *me)
@@ -403,7 +404,7 @@ YN_IN_CHILD void yn_children_end(yn_self *me)
         return;
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
         if (is_started_here(me, c) && is_daemon(c) && !has_ended(me, c)) /* a foreman ends its workers, even so */
-            signal_child(me, c, c->record->internal ? SIGKILL : SIGTERM);
+            yn_children_signal(me, c->record, c->record->internal ? SIGKILL : SIGTERM);
     yn_deadline grace = yn_deadline_in(daemon_grace_ms);
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c))
         if (is_started_here(me, c) && !is_daemon(c))
@@ -411,7 +412,7 @@ YN_IN_CHILD void yn_children_end(yn_self *me)
     for (yn_child *c = next_of(me, NULL); c; c = next_of(me, c)) {
         if (!is_started_here(me, c) || !is_daemon(c) || yn_children_wait(me, c->record, grace) == 0)
             continue;
-        signal_child(me, c, SIGKILL);
+        yn_children_signal(me, c->record, SIGKILL);
         yn_children_wait(me, c->record, yn_deadline_in(10 * daemon_grace_ms));
     }
 }

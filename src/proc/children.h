@@ -21,6 +21,10 @@ void yn_children_forget(yn_self *me, yunta_process *record);
 /* Reaps all that have ended; writes up to `capacity` of those (not internal) that run, and counts them. */
 int yn_children_active(yn_self *me, yunta_process **running, size_t capacity);
 
+/* Sends it a signal; where no descriptor of it is to be had, by its pid, which is its own while its slot is. 0, also
+ * when it has ended; -EINVAL, -EPERM. */
+int yn_children_signal(yn_self *me, yunta_process *record, int signal);
+
 /* The end of this process: terminates the daemons, joins the others. Always ends for daemons; waits for the others as
  * long as they run. */
 void yn_children_end(yn_self *me);

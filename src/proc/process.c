@@ -322,8 +322,7 @@ int yunta_process_signal(yunta_process *process, int signal)
         return r;
     if (yn_record_state(process) == YN_PROCESS_ENDED)
         return 0;
-    int seen = yn_children_sentinel(me, process);
-    return seen < 0 ? seen : yn_life_signal(seen, atomic_load(&process->pid), signal);
+    return yn_children_signal(me, process, signal);
 }
 
 int yunta_process_interrupt(yunta_process *process)

@@ -227,7 +227,9 @@ static int looks_at_itself(yunta_start_method method)
 {
     (void)method;
     yunta_process *me = yunta_process_current();
-    if (yunta_process_sentinel(me) < 0 || yunta_process_signal(me, 0) != 0 || yunta_process_children(NULL, 0) != 0)
+    int sentinel = yunta_process_sentinel(me);
+    bool has_one = sentinel >= 0 || (test_is_valgrind() && sentinel == -ENOSYS); /* which knows no pidfds */
+    if (!has_one || yunta_process_signal(me, 0) != 0 || yunta_process_children(NULL, 0) != 0)
         return 1;
     return yunta_at_exit(note_hook, (void *)(uintptr_t) "[hook]");
 }
