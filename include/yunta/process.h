@@ -114,7 +114,7 @@ YUNTA_API pid_t yunta_process_pid(const yunta_process *process);        /* 0 for
 YUNTA_API const char *yunta_process_name(const yunta_process *process); /* NULL for NULL; valid until destroy */
 
 /* Python's sentinel: a descriptor of the calling process that polls readable once the process has ended. It belongs to
- * the library and is closed by yunta_process_destroy. -EINVAL: NULL; -EMFILE. */
+ * the library and is closed by yunta_process_destroy. -EINVAL: NULL; -EMFILE; -ENOSYS: no pidfds here. */
 YUNTA_API int yunta_process_sentinel(yunta_process *process);
 
 /* SIGINT, SIGTERM, SIGKILL, or any signal, never to another process that has its pid by now. 0 also when it has ended.

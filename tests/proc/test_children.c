@@ -85,11 +85,11 @@ static int ask(const struct question *q)
     expect(yunta_process_status(q->whom) == -EAGAIN);
     expect(yunta_process_join(q->whom, 10) == -ETIMEDOUT);
     struct pollfd p = {.fd = yunta_process_sentinel(q->whom), .events = POLLIN};
-    expect(p.fd >= 0 && poll(&p, 1, 0) == 0);
+    expect(p.fd >= 0 ? poll(&p, 1, 0) == 0 : test_is_valgrind() && p.fd == -ENOSYS); /* which knows no pidfds */
     if (q->signal)
         expect(yunta_process_signal(q->whom, q->signal) == 0);
     atomic_store(q->asked, 1);
-    expect(poll(&p, 1, 20000) == 1);
+    expect(p.fd < 0 || poll(&p, 1, 20000) == 1);
     expect(yunta_process_join(q->whom, YUNTA_FOREVER) == q->expected);
     expect(yunta_process_join(q->whom, 0) == q->expected);
     expect(!yunta_process_is_alive(q->whom));
