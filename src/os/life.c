@@ -14,16 +14,20 @@
 
 _Atomic bool yn_life_no_pidfds;
 
-YN_IN_CHILD int yn_life_open_pid(pid_t pid)
+/* Not in the place of a standard stream that happens to be closed. */
+YN_IN_CHILD static int lift(int fd)
 {
-    int fd = (int)yn_pidfd_open(pid);
     if (fd < 0 || fd > 2)
         return fd;
-    /* Not in the place of a standard stream that happens to be closed. */
     int high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     int r = high >= 0 ? high : -errno;
     close(fd);
     return r;
+}
+
+YN_IN_CHILD int yn_life_open_pid(pid_t pid)
+{
+    return lift((int)yn_pidfd_open(pid));
 }
 
 YN_IN_CHILD int yn_life_open_self(yn_life *life)
@@ -38,8 +42,13 @@ YN_IN_CHILD int yn_life_open_self(yn_life *life)
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return -errno;
-    *life = (yn_life){.seen = ends[0], .kept = ends[1]};
-    return 0;
+    *life = (yn_life){.seen = lift(ends[0]), .kept = lift(ends[1])};
+    if (life->seen >= 0 && life->kept >= 0)
+        return 0;
+    int some = life->seen >= 0 ? life->seen : life->kept, r = life->seen < 0 ? life->seen : life->kept;
+    if (some >= 0)
+        close(some);
+    return r;
 }
 
 int yn_life_see_child(pid_t pid, int *seen)

@@ -307,6 +307,10 @@ START_TEST(a_sentinel_polls_readable_at_the_end)
     yunta_process *child;
     start_by(TEST_METHOD, &child, sleep_for_ever, NULL);
     int sentinel = yunta_process_sentinel(child);
+    if (test_is_valgrind() && sentinel == -ENOSYS) { /* which knows no pidfds */
+        yunta_process_destroy(child);
+        return;
+    }
     ck_assert_int_ge(sentinel, 0);
     ck_assert_int_eq(yunta_process_sentinel(child), sentinel);
     ck_assert(fcntl(sentinel, F_GETFD) & FD_CLOEXEC);
