@@ -108,7 +108,7 @@ static bool is_looked_at(yn_self *me, uintptr_t link)
     yn_slot_table_shared *slots = &me->arena->slots;
     uint32_t used = atomic_load(&slots->used);
     for (uint32_t i = 0; i < used; i++) {
-        yn_slot_shared *slot = yn_slot_at(slots, i);
+        yn_slot_shared *slot = yn_slot_below_used(slots, i);
         yn_slot_state state = yn_slot_state_of(atomic_load(&slot->word));
         if (state != YN_SLOT_LIVE && state != YN_SLOT_STARTING)
             continue;

@@ -144,7 +144,7 @@ static void end_children_of(watch *w, yn_claim parent)
     yn_slot_table_shared *table = &w->arena->slots;
     uint32_t used = atomic_load(&table->used);
     for (uint32_t i = 0; i < used; i++) {
-        yn_slot_shared *slot = yn_slot_at(table, i);
+        yn_slot_shared *slot = yn_slot_below_used(table, i);
         uint64_t word = atomic_load(&slot->word);
         yn_slot_state state = yn_slot_state_of(word);
         if (atomic_load(&slot->parent) != parent || state == YN_SLOT_FREE || state == YN_SLOT_TAKEN)
@@ -237,9 +237,9 @@ static void find_members(watch *w)
     yn_slot_table_shared *table = &w->arena->slots;
     uint32_t used = atomic_load(&table->used);
     for (uint32_t i = 0; i < used; i++)
-        atomic_store(&yn_slot_at(table, i)->watch_fd, 0); /* the last watch's */
+        atomic_store(&yn_slot_below_used(table, i)->watch_fd, 0); /* the last watch's */
     for (uint32_t i = 0; i < used; i++) {
-        yn_slot_shared *slot = yn_slot_at(table, i);
+        yn_slot_shared *slot = yn_slot_below_used(table, i);
         uint64_t word = atomic_load(&slot->word);
         yn_claim claim = yn_claim_make(i, word >> 24);
         if (descriptor_of(w, claim) >= 0)
@@ -257,7 +257,7 @@ static bool is_somebody_left(watch *w, yn_claim server)
     yn_slot_table_shared *table = &w->arena->slots;
     uint32_t used = atomic_load(&table->used);
     for (uint32_t i = 0; i < used; i++) {
-        yn_slot_shared *slot = yn_slot_at(table, i);
+        yn_slot_shared *slot = yn_slot_below_used(table, i);
         yn_claim claim = yn_claim_make(i, atomic_load(&slot->word) >> 24);
         if (claim != server && atomic_load(&slot->watch_fd) > 0)
             return true;

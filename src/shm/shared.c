@@ -120,7 +120,7 @@ static uint64_t count_living(yn_slot_table_shared *slots)
     uint64_t living = 0;
     uint32_t used = atomic_load(&slots->used);
     for (uint32_t i = 0; i < used; i++) {
-        yn_slot_shared *slot = yn_slot_at(slots, i);
+        yn_slot_shared *slot = yn_slot_below_used(slots, i);
         yn_slot_state state = slot ? yn_slot_state_of(atomic_load(&slot->word)) : YN_SLOT_FREE;
         living += state == YN_SLOT_STARTING || state == YN_SLOT_LIVE;
     }

@@ -98,6 +98,15 @@ static inline yn_slot_shared *yn_slot_at(yn_slot_table_shared *table, uint32_t n
     return segment ? segment + (number - 64 * ((1u << k) - 1)) : NULL;
 }
 
+/* One below `used`: it exists. */
+static inline yn_slot_shared *yn_slot_below_used(yn_slot_table_shared *table, uint32_t number)
+{
+    yn_slot_shared *slot = yn_slot_at(table, number);
+    if (!slot)
+        __builtin_unreachable();
+    return slot;
+}
+
 /* Whether the process behind a claim is not known to be dead. False for 0. */
 static inline bool yn_claim_is_alive(yn_slot_table_shared *table, yn_claim claim)
 {

@@ -90,7 +90,7 @@ void yn_wait_nudge_all(yn_arena_shared *arena)
     uint64_t deaths = atomic_load(&arena->deaths);
     uint32_t used = atomic_load(&table->used);
     for (uint32_t i = 0; i < used; i++) {
-        yn_slot_shared *slot = yn_slot_at(table, i);
+        yn_slot_shared *slot = yn_slot_below_used(table, i);
         yn_slot_state state = yn_slot_state_of(atomic_load(&slot->word));
         if (state != YN_SLOT_LIVE && state != YN_SLOT_STARTING)
             continue;
