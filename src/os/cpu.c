@@ -71,3 +71,9 @@ int yn_cpu_count_known(void)
     }
     return count;
 }
+
+uint32_t yn_processor(void)
+{
+    int number = sched_getcpu();
+    return number < 0 ? 0 : (uint32_t)number + 1;
+}

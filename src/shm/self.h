@@ -32,8 +32,8 @@ typedef struct yn_private {
     _Atomic uint32_t in_task;          /* pool/worker.c */
 } yn_private;
 
-extern yn_private *yn_private_page;
-extern _Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec")));
+extern __attribute__((visibility("hidden"))) yn_private *yn_private_page;
+extern __attribute__((visibility("hidden"), tls_model("initial-exec"))) _Thread_local yn_self yn_self_tls;
 
 /* Descriptors of the team, the same in every process that was forked, passed on to those that are exec'ed. */
 typedef struct yn_team_fds {
@@ -53,6 +53,12 @@ typedef struct yn_self_upcalls {
 } yn_self_upcalls;
 extern yn_self_upcalls yn_self_up;
 
+/* The claim of this process alone, for what needs nothing else; 0 where yn_self_get would have to attach first. */
+static inline yn_claim yn_self_claim(void)
+{
+    return atomic_load_explicit(&yn_private_page->claim, memory_order_relaxed);
+}
+
 /* The slow half of yn_self_get: makes the team, or joins it. */
 yn_self *yn_self_attach(int *error);
 
@@ -60,7 +66,7 @@ yn_self *yn_self_attach(int *error);
 static inline yn_self *yn_self_get(int *error)
 {
     yn_self *me = &yn_self_tls;
-    if (YN_LIKELY(me->claim != 0 && me->claim == atomic_load_explicit(&yn_private_page->claim, memory_order_relaxed)))
+    if (YN_LIKELY(me->claim != 0 && me->claim == yn_self_claim()))
         return me;
     return yn_self_attach(error);
 }

@@ -134,11 +134,22 @@ yunta_lock *yunta_lock_destroy(yunta_lock *lock)
     return NULL;
 }
 
-int yunta_lock_acquire(yunta_lock *lock, int milliseconds)
+static YN_NOINLINE int acquire_as_member(yunta_lock *lock, int milliseconds)
 {
     int r = -EINVAL;
     yn_self *me = lock ? yn_self_get(&r) : NULL;
     return me ? yn_lock_acquire(me, lock, yn_deadline_in(milliseconds)) : r;
+}
+
+/* An open lock is the process's by one swap: it needs no thread's self, and no frame. */
+int yunta_lock_acquire(yunta_lock *lock, int milliseconds)
+{
+    yn_claim me = yn_self_claim();
+    uint64_t open = 0;
+    if (YN_LIKELY(lock && me != 0) && YN_LIKELY(atomic_compare_exchange_strong_explicit(
+                                          &lock->word, &open, me, memory_order_acquire, memory_order_relaxed)))
+        return 0;
+    return acquire_as_member(lock, milliseconds);
 }
 
 int yunta_lock_mark_consistent(yunta_lock *lock)
@@ -148,11 +159,21 @@ int yunta_lock_mark_consistent(yunta_lock *lock)
     return me ? yn_lock_mark_consistent(me, lock) : r;
 }
 
-int yunta_lock_release(yunta_lock *lock)
+static YN_NOINLINE int release_as_member(yunta_lock *lock)
 {
     int r = -EINVAL;
     yn_self *me = lock ? yn_self_get(&r) : NULL;
     return me ? yn_lock_release(me, lock) : r;
+}
+
+int yunta_lock_release(yunta_lock *lock)
+{
+    yn_claim me = yn_self_claim();
+    if (YN_UNLIKELY(!lock || me == 0 || atomic_load_explicit(&lock->word, memory_order_relaxed) != me))
+        return release_as_member(lock);
+    if (YN_UNLIKELY(atomic_exchange_explicit(&lock->word, 0, memory_order_release) & YN_LOCK_WAITERS))
+        yn_futex_wake(yn_claim_futex(&lock->word), 1);
+    return 0;
 }
 
 bool yunta_lock_is_held(const yunta_lock *lock)

@@ -14,6 +14,7 @@
 
 struct yunta_semaphore {
     yn_event_shared released;
+    yn_patience_shared patience;
     uint32_t maximum; /* 0: none */
     uint32_t unowned;
     _Atomic uint64_t units; /* of an unowned semaphore */
@@ -108,11 +109,34 @@ static bool is_over(yunta_semaphore *semaphore, uint32_t key, yn_deadline deadli
     return yn_deadline_left(deadline) == 0 && yn_event_key(&semaphore->released) == key;
 }
 
+/* A cheap look for those who spin. */
+static bool seems_free(const void *of)
+{
+    yunta_semaphore *semaphore = (yunta_semaphore *)(uintptr_t)of;
+    if (semaphore->unowned)
+        return atomic_load_explicit(&semaphore->units, memory_order_relaxed) > 0;
+    _Atomic uint64_t *cell = cell_at(semaphore, atomic_load_explicit(&semaphore->last, memory_order_relaxed));
+    return atomic_load_explicit(cell, memory_order_relaxed) == 0;
+}
+
+static bool has_free_unit(yunta_semaphore *semaphore)
+{
+    if (semaphore->unowned)
+        return atomic_load(&semaphore->units) > 0;
+    uint32_t count = cell_count(semaphore);
+    for (uint32_t i = 0; i < count; i++)
+        if (atomic_load(cell_at(semaphore, i)) == 0)
+            return true;
+    return false;
+}
+
 static int acquire(yn_self *me, yunta_semaphore *semaphore, yn_deadline deadline)
 {
     bool slept = false;
-    int r = try_acquire(me, semaphore);
-    while (r == 1) {
+    int r;
+    while ((r = try_acquire(me, semaphore)) == 1) {
+        if (deadline != 0 && yn_patience_spin(&semaphore->patience, seems_free, semaphore))
+            continue;
         uint32_t key = yn_event_key(&semaphore->released);
         yn_event_announce(&semaphore->released);
         r = try_acquire(me, semaphore);
@@ -124,7 +148,7 @@ static int acquire(yn_self *me, yunta_semaphore *semaphore, yn_deadline deadline
             return -ENOMEM;
         slept = true;
     }
-    if (slept) /* one wake may have stood for several releases */
+    if (slept && has_free_unit(semaphore)) /* one wake may have stood for several releases */
         yn_event_notify_one(&semaphore->released);
     return r;
 }
@@ -156,7 +180,7 @@ static int release(yn_self *me, yunta_semaphore *semaphore)
         r = add_unit(me, semaphore);
     }
     if (r == 0)
-        yn_event_notify_one(&semaphore->released);
+        yn_patience_notify_one(&semaphore->patience, &semaphore->released);
     return r;
 }
 

@@ -119,3 +119,44 @@ uint64_t yn_spin_ns(void)
 {
     return yn_cpu_count_known() > 1 ? 3000 : 0;
 }
+
+/* Longer than waking a sleeper on another processor takes. */
+#define PROBE_NS 40000u
+
+static bool is_power_of_two(uint32_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+uint32_t yn_patience_ns(const yn_patience_shared *patience)
+{
+    uint32_t most = (uint32_t)yn_spin_ns(), ns = atomic_load_explicit(&patience->ns, memory_order_relaxed);
+    uint32_t misses = atomic_load_explicit(&patience->misses, memory_order_relaxed);
+    uint32_t waker = atomic_load_explicit(&patience->waker, memory_order_relaxed);
+    if (most == 0 || (waker != 0 && waker == yn_processor()))
+        return 0;
+    if (misses >= 32 && is_power_of_two(misses))
+        return PROBE_NS;
+    return ns == 0 || ns > most ? most : ns;
+}
+
+void yn_patience_note(yn_patience_shared *patience, bool was_worth_it)
+{
+    uint32_t most = (uint32_t)yn_spin_ns(), ns = atomic_load_explicit(&patience->ns, memory_order_relaxed);
+    uint32_t misses = atomic_load_explicit(&patience->misses, memory_order_relaxed);
+    uint32_t adapted = was_worth_it ? most : ns / 2 > most / 8 ? ns / 2 : most / 8;
+    if (adapted != ns)
+        atomic_store_explicit(&patience->ns, adapted, memory_order_relaxed);
+    if (!was_worth_it)
+        atomic_store_explicit(&patience->misses, misses + 1, memory_order_relaxed);
+    else if (misses != 0)
+        atomic_store_explicit(&patience->misses, 0, memory_order_relaxed);
+}
+
+void yn_patience_wake(yn_patience_shared *patience, yn_event_shared *event)
+{
+    uint32_t here = yn_processor();
+    if (atomic_load_explicit(&patience->waker, memory_order_relaxed) != here)
+        atomic_store_explicit(&patience->waker, here, memory_order_relaxed);
+    yn_event_wake(event, 1);
+}

@@ -111,4 +111,42 @@ static inline void yn_event_notify_all(yn_event_shared *event)
         yn_event_wake(event, INT32_MAX);
 }
 
+/* How long spinning has been worth it lately for one kind of wait; all zero is a new one. Only hints: whoever comes
+ * writes them.
+ *
+ * Who was last woken by somebody on the same processor does not spin at all: the other could not run. Two on different
+ * ones that answer each other at once find each other spinning; but once both sleep, each takes longer to wake than the
+ * other spins, and they would go on like that for ever. So after more and more waits that came to nothing one of them
+ * spins for as long as a wake takes. */
+typedef struct yn_patience_shared {
+    _Atomic uint32_t ns;     /* 0: not known yet */
+    _Atomic uint32_t misses; /* waits in a row whose end spinning did not see */
+    _Atomic uint32_t waker;  /* where a sleeper was last woken from, as yn_processor says */
+} yn_patience_shared;
+
+uint32_t yn_patience_ns(const yn_patience_shared *patience);
+void yn_patience_note(yn_patience_shared *patience, bool was_worth_it);
+void yn_patience_wake(yn_patience_shared *patience, yn_event_shared *event);
+
+/* Spins until `is_worth_it`, or no longer than has paid. Whether it is. */
+static inline bool yn_patience_spin(yn_patience_shared *patience, bool (*is_worth_it)(const void *), const void *of)
+{
+    bool worth = is_worth_it(of);
+    uint32_t ns = worth ? 0 : yn_patience_ns(patience);
+    yn_spin spin = {0, 0};
+    while (!worth && yn_spin_more(&spin, ns))
+        worth = is_worth_it(of);
+    if (worth || ns > 0)
+        yn_patience_note(patience, worth);
+    return worth;
+}
+
+/* yn_event_notify_one, for those who wait with such patience. */
+static inline void yn_patience_notify_one(yn_patience_shared *patience, yn_event_shared *event)
+{
+    yn_full_fence();
+    if (YN_UNLIKELY(atomic_load_explicit(&event->waiters, memory_order_relaxed) != 0))
+        yn_patience_wake(patience, event);
+}
+
 #endif
