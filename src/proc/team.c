@@ -132,7 +132,7 @@ bool yn_team_bury(yn_self *me, yn_claim claim)
 static void reap_watch(void)
 {
     pid_t old = atomic_exchange(&own_watch, 0);
-    if (old > 0 && waitpid(old, NULL, (int)(WNOHANG | __WCLONE)) == 0)
+    if (old > 0 && waitpid(old, NULL, (int)(WNOHANG | __WALL)) == 0)
         atomic_store(&own_watch, old); /* it lives: it is the present one */
 }
 
