@@ -1,6 +1,7 @@
 /* One task, and the future of its outcome.
  * Never blocks but in yunta_await.
  * Next: pool/jobs.c, pool/owner.c. */
+#include "os/tool.h"
 #include "pool/pool.h"
 
 #include <stdlib.h>
@@ -22,8 +23,10 @@ int yunta_pool_submit(yunta_pool *pool, const yunta_task *task, const void *in, 
         free(made);
         return r != 0 ? r : -ENOMEM;
     }
-    if (in)
+    if (in) {
         memcpy((char *)(uintptr_t)job->in, in, task->input_size);
+        yn_tool_mark_defined(job->in, task->input_size); /* this memory may be another one's output next */
+    }
     if (task->output_size)
         memset(job->out, 0, task->output_size);
     *made = (yunta_future){.shared = pool->shared, .pool = pool, .job = job, .owner = me->claim};

@@ -81,6 +81,11 @@ size_t test_descriptor_count(void);
  */
 void test_audit_processes(void);
 
+/* Also where the environment has been cleared since. */
 bool test_is_valgrind(void);
+
+/* How often to do what the test does over and over: `full` times, and a twentieth of it, but three times, under
+ * Valgrind, where it takes up to a second to start a process. */
+int test_rounds(int full);
 
 #endif

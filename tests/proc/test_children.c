@@ -22,7 +22,7 @@ static void *join_it(void *process)
 
 START_TEST(two_threads_join_the_same_process)
 {
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < test_rounds(20); round++) {
         shared_word *word = new_word();
         yunta_process *child;
         pthread_t thread[2];
@@ -54,7 +54,7 @@ START_TEST(a_thread_may_destroy_what_another_one_joins)
     yunta_process *child;
     pthread_t joiner, destroyer;
     size_t descriptors = 0;
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < test_rounds(10); round++) {
         start_by(TEST_METHOD, &child, sleep_for_ever, NULL);
         yunta_process *copy = child;
         ck_assert_int_eq(pthread_create(&joiner, NULL, join_it, copy), 0);
@@ -197,7 +197,7 @@ START_TEST(a_thread_that_waits_for_anybody_confuses_nothing)
     pthread_t thread;
     chased = 1;
     ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_anybody, NULL), 0);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < test_rounds(100); i++) {
         yunta_process *child;
         start_by(TEST_METHOD, &child, return_value, &i);
         end_is(child, i); /* the child has noted it itself */

@@ -282,7 +282,7 @@ START_TEST(pain_9_starting_while_a_thread_prints)
     stop = false;
     ck_assert_int_eq(pthread_create(&thread, NULL, print_without_end, NULL), 0);
     int bad = 0;
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < test_rounds(50); i++) {
         yunta_process *child;
         int r = yunta_start(&child, print_much, NULL, &(yunta_process_options){.start_method = TEST_METHOD});
         bad += r != 0 || yunta_process_join(child, 20000) != 0;
