@@ -161,34 +161,6 @@ static void end_children_of(watch *w, yn_claim parent)
     yn_slot_free_taken(table, parent);
 }
 
-/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process
- * that both added itself and was added may stand in it twice. */
-static void bury(watch *w, const yn_claim *dead, int count)
-{
-    yn_slot_table_shared *table = &w->arena->slots;
-    uint64_t deaths = 0;
-    for (int i = 0; i < count; i++) {
-        int fd = descriptor_of(w, dead[i]);
-        if (fd >= 0) {
-            atomic_store(&slot_of(w, dead[i])->watch_fd, 0);
-            yn_raw1(SYS_close, fd);
-        }
-        deaths += yn_slot_declare_dead(table, dead[i]);
-    }
-    /* Whoever declared the others may have died before it counted them. */
-    atomic_fetch_add(&w->arena->deaths, deaths > 0 ? deaths : 1);
-    w->bereaved = true;
-    yn_wait_nudge_all(w->arena);
-    while (hear(w)) {
-    }
-    for (int i = 0; i < count; i++) {
-        end_children_of(w, dead[i]);
-        yn_slot_free(table, dead[i]);
-    }
-    while (atomic_load(&w->arena->server) != 0 && yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
-    }
-}
-
 /* "pid (name) S …": when it began, in ns since boot, from the 22nd field; 0 if it cannot be read. */
 static uint64_t began_ns(pid_t pid)
 {
@@ -229,6 +201,54 @@ static void find_member(watch *w, yn_slot_shared *slot, yn_claim claim, yn_slot_
         watch_over(w, claim, fd);
     else if (fd == -ESRCH || lost)
         bury(w, &claim, 1);
+}
+
+/* Guests that took a slot and were killed before they could tell of themselves: nobody's death frees theirs. The next
+ * guest's does. */
+static void find_lost_guests(watch *w)
+{
+    yn_slot_table_shared *table = &w->arena->slots;
+    uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++) {
+        yn_slot_shared *slot = yn_slot_below_used(table, i);
+        uint64_t word = atomic_load(&slot->word);
+        yn_claim claim = yn_claim_make(i, word >> 24);
+        if (yn_slot_state_of(word) == YN_SLOT_STARTING && atomic_load(&slot->parent) == 0 &&
+            descriptor_of(w, claim) < 0)
+            find_member(w, slot, claim, YN_SLOT_STARTING);
+    }
+}
+
+/* A batch of deaths: declare and count them all, nudge once, then clear the slots for their next tenants. A process
+ * that both added itself and was added may stand in it twice. */
+static void bury(watch *w, const yn_claim *dead, int count)
+{
+    yn_slot_table_shared *table = &w->arena->slots;
+    uint64_t deaths = 0;
+    for (int i = 0; i < count; i++) {
+        int fd = descriptor_of(w, dead[i]);
+        if (fd >= 0) {
+            atomic_store(&slot_of(w, dead[i])->watch_fd, 0);
+            yn_raw1(SYS_close, fd);
+        }
+        deaths += yn_slot_declare_dead(table, dead[i]);
+    }
+    /* Whoever declared the others may have died before it counted them. */
+    atomic_fetch_add(&w->arena->deaths, deaths > 0 ? deaths : 1);
+    w->bereaved = true;
+    yn_wait_nudge_all(w->arena);
+    while (hear(w)) {
+    }
+    bool guests = false;
+    for (int i = 0; i < count; i++) {
+        guests |= atomic_load(&slot_of(w, dead[i])->parent) == 0;
+        end_children_of(w, dead[i]);
+        yn_slot_free(table, dead[i]);
+    }
+    if (guests)
+        find_lost_guests(w);
+    while (atomic_load(&w->arena->server) != 0 && yn_raw4(SYS_wait4, -1, NULL, WNOHANG, NULL) > 0) {
+    }
 }
 
 /* A new watch finds those who announced themselves to the last one, or to none yet, by their slots. */

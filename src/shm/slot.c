@@ -1,6 +1,7 @@
 /* The slot table: births and deaths as one word each.
  * Never blocks, never allocates on behalf of the watch (yn_slot_take alone grows the table).
  * Next: proc/watch.c, who declares deaths; shm/README.md, the invariants. */
+#include "os/rawsys.h"
 #include "shm/arena.h"
 
 #include <unistd.h>
@@ -46,7 +47,7 @@ static void lower_to(_Atomic uint32_t *word, uint32_t value)
 }
 
 /* What the last tenant left, before anybody knows of the new one. */
-static void clear(yn_slot_shared *slot, yn_claim claim, yn_claim parent)
+static void clear(yn_slot_shared *slot, yn_claim claim, yn_claim parent, int32_t pid)
 {
     for (yn_seat_shared *seat = &slot->seat; seat;
          seat = atomic_load(seat == &slot->seat ? &slot->seats : &seat->next)) {
@@ -55,7 +56,7 @@ static void clear(yn_slot_shared *slot, yn_claim claim, yn_claim parent)
         atomic_store(&seat->taken, 0);
     }
     atomic_store(&slot->record, NULL);
-    atomic_store(&slot->pid, yn_slot_tag(claim, 0));
+    atomic_store(&slot->pid, yn_slot_tag(claim, (uint32_t)pid));
     atomic_store(&slot->parent, parent);
 }
 
@@ -66,7 +67,7 @@ static uint64_t next_epoch(uint64_t word)
     return (epoch << 24) != 0 ? epoch << 24 : UINT64_C(1) << 24;
 }
 
-static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t to, yn_claim parent)
+static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t to, yn_claim parent, int32_t pid)
 {
     uint64_t taker = parent ? yn_claim_slot(parent) : YN_SLOT_MOST;
     for (uint32_t i = from; i < to; i++) {
@@ -84,7 +85,7 @@ static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t t
             atomic_fetch_sub_explicit(&table->alive, 1, memory_order_relaxed);
             continue;
         }
-        clear(slot, claim, parent);
+        clear(slot, claim, parent, pid);
         if (!atomic_compare_exchange_strong(&slot->word, &taken, epoch | YN_SLOT_STARTING))
             continue; /* we are held for dead */
         atomic_store_explicit(&table->lowest, i + 1, memory_order_relaxed);
@@ -96,13 +97,15 @@ static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t t
 yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, int *error)
 {
     yn_slot_table_shared *table = &arena->slots;
+    /* For itself: should it die before it is heard of, no parent's death will free it, but its pid tells. */
+    int32_t pid = parent ? 0 : (int32_t)yn_raw0(SYS_getpid);
     for (;;) {
         uint32_t lowest = atomic_load_explicit(&table->lowest, memory_order_relaxed);
         uint32_t capacity = capacity_of(table);
         capacity = capacity < YN_SLOT_MOST ? capacity : YN_SLOT_MOST;
-        yn_claim claim = take_from(table, lowest < capacity ? lowest : 0, capacity, parent);
+        yn_claim claim = take_from(table, lowest < capacity ? lowest : 0, capacity, parent, pid);
         if (!claim)
-            claim = take_from(table, 0, capacity, parent);
+            claim = take_from(table, 0, capacity, parent, pid);
         *error = claim ? 0 : grow(arena, fd);
         if (claim || *error != 0)
             return claim;

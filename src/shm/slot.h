@@ -120,8 +120,8 @@ static inline bool yn_claim_is_alive(yn_slot_table_shared *table, yn_claim claim
 
 struct yn_arena_shared;
 
-/* Takes a free slot for a process that `parent` is about to start: its claim, state STARTING. 0 with *error -EAGAIN
- * (all in use) or -ENOMEM. */
+/* Takes a free slot for a process that `parent` is about to start: its claim, state STARTING; without a parent
+ * for the caller itself, whose pid it notes. 0 with *error -EAGAIN (all in use) or -ENOMEM. */
 yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, int *error);
 
 /* Notes the tenant's pid. False if the slot has another tenant by now. */

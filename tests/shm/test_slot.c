@@ -129,7 +129,7 @@ START_TEST(the_next_tenant_is_somebody_else)
     ck_assert_ptr_null((void *)atomic_load(&slot->seat.word));
     ck_assert_uint_eq(atomic_load(&slot->seat.taken), 0);
     ck_assert_int_eq(yn_slot_pid(slot, old), 0);
-    ck_assert_int_eq(yn_slot_pid(slot, next), 0);
+    ck_assert_int_eq(yn_slot_pid(slot, next), getpid()); /* without a parent, it is taken for the taker itself */
 
     ck_assert(!yn_slot_go_live(table, old));
     ck_assert(!yn_slot_declare_dead(table, old));
