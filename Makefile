@@ -12,7 +12,7 @@ demo: ## build what is needed and run the eight sections of the course, one afte
 test: ## build everything and run the tests
 	@scripts/setup test && scripts/build dev && ctest --preset dev
 
-check: ## the tests under sanitizers and Valgrind, a clang build, the static analysers
+check: ## the tests under sanitizers and Valgrind, with musl and for aarch64, a clang build, the static analysers
 	@scripts/setup check && scripts/check
 
 coverage: ## which lines the tests reach, also in processes that are killed; build/cov/html

@@ -175,8 +175,9 @@ int yn_process_launch(yn_self *me, yunta_process **process, const yn_start *star
     r = yn_team_ensure_watch(me);
     if (r != 0)
         return r;
-    if (atomic_load(&me->arena->slots.alive) >= atomic_load(&me->arena->watch_capacity) &&
-        atomic_load(&me->arena->watch_capacity) != 0)
+    /* Looked at once: a watch that is just coming up may say it in between. */
+    uint64_t capacity = atomic_load(&me->arena->watch_capacity);
+    if (capacity != 0 && atomic_load(&me->arena->slots.alive) >= capacity)
         return -EMFILE;
     yunta_process_current();
     yn_exit_arm();
