@@ -16,6 +16,8 @@
 #include <yunta/rwlock.h>
 #include <yunta/barrier.h>
 #include <yunta/queue.h>
+#include <yunta/queue_many.h>
+#include <yunta/queue_loan.h>
 #include <yunta/task.h>
 #include <yunta/pool.h>
 #include <yunta/future.h>

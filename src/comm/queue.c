@@ -28,17 +28,10 @@ static int try_put(yn_turn *turn, yunta_queue *q)
     }
 }
 
-/* Whether somebody has died since all was looked over: what the dead had taken goes first. */
-static inline bool have_died(yn_self *me, yunta_queue *q)
-{
-    return atomic_load_explicit(&me->arena->deaths, memory_order_relaxed) !=
-           atomic_load_explicit(&q->looked, memory_order_relaxed);
-}
-
 static int try_get(yn_turn *turn, yunta_queue *q)
 {
     int r;
-    if (have_died(turn->me, q) && (r = yn_chain_inherit(turn, q)) != YN_RING_WAIT)
+    if (yn_queue_have_died(turn->me, q) && (r = yn_chain_inherit(turn, q)) != YN_RING_WAIT)
         return r;
     do {
         yn_link_shared *link = yn_queue_link(turn->me, q, YN_HAZARD_GET);
@@ -110,8 +103,7 @@ void yn_queue_announce(yn_turn *turn, yunta_queue *q)
     if (YN_LIKELY(!turn->repaired))
         return;
     turn->repaired = false;
-    yn_event_notify_all(&q->filled);
-    yn_event_notify_all(&q->room);
+    yn_queue_tell_all(q);
 }
 
 static int attempt(const side *s, yn_turn *turn, yunta_queue *q)
@@ -171,40 +163,45 @@ static int wait_for(const side *s, yn_turn *turn, yunta_queue *q, yn_deadline de
     return r;
 }
 
-/* Reserves a cell, waiting for it if need be. 0 or an error. */
-static YN_NOINLINE int reserve(yn_self *me, yunta_queue *q, yn_hold *hold, int milliseconds)
+int yn_queue_reserve(yn_self *me, yunta_queue *q, yn_hold *hold, yn_deadline deadline)
 {
     yn_turn turn = {.me = me};
-    int r = wait_for(&putting, &turn, q, yn_deadline_in(milliseconds));
+    int r = wait_for(&putting, &turn, q, deadline);
     *hold = turn.hold;
     return r;
 }
 
-/* Takes a message, waiting for it if need be. 0, YN_RING_LARGE, or an error. */
-static YN_NOINLINE int take(yn_self *me, yunta_queue *q, yn_hold *hold, uint64_t limit, uint64_t *size,
-                            int milliseconds)
+int yn_queue_take(yn_self *me, yunta_queue *q, yn_hold *hold, uint64_t limit, uint64_t *size, yn_deadline deadline)
 {
     yn_turn turn = {.me = me, .limit = limit};
-    int r = wait_for(&getting, &turn, q, yn_deadline_in(milliseconds));
+    int r = wait_for(&getting, &turn, q, deadline);
     *hold = turn.hold;
     *size = turn.size;
     return r == YN_RING_SHUT ? YUNTA_ECLOSED : r;
 }
 
-/* Copies up to YN_CELL_INLINE bytes; a call of memcpy costs as much as all the rest of a short message. */
-static inline void copy(unsigned char *to, const unsigned char *from, size_t size)
+static YN_NOINLINE int reserve(yn_self *me, yunta_queue *q, yn_hold *hold, int milliseconds)
 {
-    if (size >= 16) {
-        for (size_t i = 0; i + 16 < size; i += 16)
-            memcpy(to + i, from + i, 16);
-        memcpy(to + size - 16, from + size - 16, 16);
-    } else if (size >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + size - 8, from + size - 8, 8);
-    } else {
-        for (size_t i = 0; i < size; i++)
-            to[i] = from[i];
+    return yn_queue_reserve(me, q, hold, yn_deadline_in(milliseconds));
+}
+
+static YN_NOINLINE int take(yn_self *me, yunta_queue *q, yn_hold *hold, uint64_t limit, uint64_t *size,
+                            int milliseconds)
+{
+    return yn_queue_take(me, q, hold, limit, size, yn_deadline_in(milliseconds));
+}
+
+int yn_queue_pass_block(yn_self *me, yunta_queue *q, void *block, size_t size, int milliseconds)
+{
+    yn_hold hold;
+    yn_link_shared *link = yn_queue_link_at_once(me, q, YN_HAZARD_PUT);
+    if (!link || !yn_ring_reserve_at_once(me->claim, &link->ring, &hold)) {
+        int r = reserve(me, q, &hold, milliseconds);
+        if (r != 0)
+            return r;
     }
+    yn_queue_pass_in(q, &hold, block, size);
+    return 0;
 }
 
 /* A message too long for a cell. Its block is filled before a cell is claimed: nobody waits for us while we copy. */
@@ -214,19 +211,10 @@ static YN_NOINLINE int put_block(yn_self *me, yunta_queue *q, const void *messag
     if (!block)
         return -ENOMEM;
     memcpy(block, message, size);
-    yn_hold hold;
-    yn_link_shared *link = yn_queue_link_at_once(me, q, YN_HAZARD_PUT);
-    if (!link || !yn_ring_reserve_at_once(me->claim, &link->ring, &hold)) {
-        int r = reserve(me, q, &hold, milliseconds);
-        if (r != 0) {
-            yn_heap_free(me, block);
-            return r;
-        }
-    }
-    atomic_store_explicit(&hold.cell->block, block, memory_order_relaxed);
-    yn_ring_publish(&hold, size);
-    yn_event_notify_one(&q->filled);
-    return 0;
+    int r = yn_queue_pass_block(me, q, block, size, milliseconds);
+    if (r != 0)
+        yn_heap_free(me, block);
+    return r;
 }
 
 static inline int put(yunta_queue *q, const void *message, size_t size, int milliseconds)
@@ -248,9 +236,9 @@ static inline int put(yunta_queue *q, const void *message, size_t size, int mill
             return r;
         hold = slowly;
     }
-    copy(hold.cell->bytes, message, size);
+    yn_queue_copy(hold.cell->bytes, message, size);
     yn_ring_publish(&hold, size);
-    yn_event_notify_one(&q->filled);
+    yn_queue_tell_filled(q);
     return 0;
 }
 
@@ -272,7 +260,7 @@ static inline int get(yunta_queue *q, void *buffer, size_t capacity, size_t *siz
         return r;
     yn_hold hold;
     uint64_t length;
-    yn_link_shared *link = have_died(me, q) ? NULL : yn_queue_link_at_once(me, q, YN_HAZARD_GET);
+    yn_link_shared *link = yn_queue_have_died(me, q) ? NULL : yn_queue_link_at_once(me, q, YN_HAZARD_GET);
     if (YN_UNLIKELY(!link || !yn_ring_take_at_once(me->claim, &link->ring, capacity, &hold, &length))) {
         yn_hold slowly;
         uint64_t told;
@@ -288,11 +276,10 @@ static inline int get(yunta_queue *q, void *buffer, size_t capacity, size_t *siz
         yn_hold blocks = hold;
         get_block(me, &blocks, buffer, length);
     } else {
-        copy(buffer, hold.cell->bytes, length);
+        yn_queue_copy(buffer, hold.cell->bytes, length);
         yn_ring_release(&hold);
     }
-    if (q->capacity)
-        yn_event_notify_one(&q->room);
+    yn_queue_tell_room(q);
     if (size)
         *size = (size_t)length;
     return 0;
@@ -378,8 +365,7 @@ int yunta_queue_close(yunta_queue *queue)
         return r;
     atomic_store(&queue->closed, true);
     r = yn_chain_seal(me, queue);
-    yn_event_notify_all(&queue->filled);
-    yn_event_notify_all(&queue->room);
+    yn_queue_tell_all(queue);
     return r;
 }
 

@@ -8,6 +8,7 @@
 #include "shm/ring.h"
 #include "sync/wait.h"
 
+#include <string.h>
 #include <yunta/queue.h>
 
 typedef struct yn_link_shared {
@@ -114,7 +115,7 @@ void yn_chain_sweep(yn_turn *turn, yunta_queue *q);
 /* A link out of the directory, while berth `i` holds one. NULL: it does not. */
 yn_link_shared *yn_chain_visit(yn_self *me, yunta_queue *q, uint32_t i);
 
-/* Takes over the oldest message that a dead process has taken. As yn_ring_inherit, or -ENOMEM. */
+/* Takes over the oldest message that a dead process has taken, or looks where it is. As yn_ring_inherit, or -ENOMEM. */
 int yn_chain_inherit(yn_turn *turn, yunta_queue *q);
 
 /* Nothing is left of the dead up to this count of deaths. */
@@ -125,6 +126,67 @@ int yn_queue_front(yn_turn *turn, yunta_queue *q, yn_link_shared **link, uint64_
 
 /* Whether there is a message that a dead process had taken. */
 bool yn_queue_has_orphans(yn_turn *turn, yunta_queue *q);
+
+/* Whether somebody has died since all was looked over: what the dead had taken goes first. */
+static inline bool yn_queue_have_died(yn_self *me, yunta_queue *q)
+{
+    return atomic_load_explicit(&me->arena->deaths, memory_order_relaxed) !=
+           atomic_load_explicit(&q->looked, memory_order_relaxed);
+}
+
+/* Reserves a cell, waiting for it if need be. 0; YUNTA_ECLOSED, -ETIMEDOUT, -ENOMEM. */
+int yn_queue_reserve(yn_self *me, yunta_queue *q, yn_hold *hold, yn_deadline deadline);
+
+/* Takes the oldest message, waiting for it if need be. 0; YN_RING_LARGE: it is longer than limit, *size says how long,
+ * and stays; YUNTA_ECLOSED, -ETIMEDOUT, -ENOMEM. */
+int yn_queue_take(yn_self *me, yunta_queue *q, yn_hold *hold, uint64_t limit, uint64_t *size, yn_deadline deadline);
+
+/* There is something to get; there is room. The only places where those who wait are told so. */
+static inline void yn_queue_tell_filled(yunta_queue *q)
+{
+    yn_event_notify_one(&q->filled);
+}
+
+static inline void yn_queue_tell_room(yunta_queue *q)
+{
+    if (q->capacity)
+        yn_event_notify_one(&q->room);
+}
+
+/* After a repair, or at the end: everybody looks again. */
+static inline void yn_queue_tell_all(yunta_queue *q)
+{
+    yn_event_notify_all(&q->filled);
+    yn_event_notify_all(&q->room);
+}
+
+/* Passes a block of the heap that holds a message longer than YN_CELL_INLINE. 0: it is the queue's; else the caller's
+ * still: errors of yn_queue_reserve. */
+int yn_queue_pass_block(yn_self *me, yunta_queue *q, void *block, size_t size, int milliseconds);
+
+/* The same, in a cell that is reserved. */
+static inline void yn_queue_pass_in(yunta_queue *q, const yn_hold *hold, void *block, size_t size)
+{
+    atomic_store_explicit(&hold->cell->block, block, memory_order_relaxed);
+    yn_ring_publish(hold, size);
+    yn_queue_tell_filled(q);
+}
+
+/* Copies up to YN_CELL_INLINE bytes; a call of memcpy costs as much as all the rest of a short message. */
+static inline void yn_queue_copy(unsigned char *to, const unsigned char *from, size_t size)
+{
+    if (size >= 16) {
+        for (size_t i = 0; i + 16 < size; i += 16)
+            memcpy(to + i, from + i, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + size - 8, from + size - 8, 8);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            to[i] = from[i];
+    }
+}
 
 /* Lets sleepers look again after a repair. */
 void yn_queue_announce(yn_turn *turn, yunta_queue *q);

@@ -85,8 +85,8 @@ static bool repair_reserved(yn_turn *turn, yn_ring_shared *ring, uint64_t positi
         return true;
     yn_cell_shared *cell = yn_ring_cell(ring, position);
     uint64_t lap = yn_ring_lap(ring, position), tail = position << 1;
-    if (!atomic_compare_exchange_strong(&ring->tail, &tail, yn_ring_next(ring, position) << 1) &&
-        tail == (position << 1 | 1)) {
+    if (!atomic_compare_exchange_strong(&ring->tail, &tail, yn_ring_next(ring, position) << 1) && (tail & 1) &&
+        tail >> 1 <= position) {
         help(&cell->word, word, unowned(lap, YN_CELL_FREE));
         return true;
     }
@@ -284,6 +284,11 @@ yn_ring_result yn_ring_inherit(yn_turn *turn, yn_ring_shared *ring)
         }
         yn_cell_shared *cell = yn_ring_cell(ring, position);
         turn->size = atomic_load(&cell->info) >> 24;
+        if (turn->looks) {
+            turn->hold = (yn_hold){ring, cell, yn_ring_lap(ring, position)};
+            turn->seen = word;
+            return YN_RING_DONE;
+        }
         if (turn->size > turn->limit && atomic_load(&cell->word) == word)
             return YN_RING_LARGE;
         if (!swap(&cell->word, word, turn->me->claim | YN_CELL_TAKEN))
@@ -351,8 +356,9 @@ bool yn_ring_is_spent(yn_turn *turn, yn_ring_shared *ring)
         uint64_t word = atomic_load_explicit(&cells[i].word, memory_order_acquire);
         if (!(word & YN_CELL_OWNED))
             continue;
-        /* A reservation that came too late, and died before it could be taken back, is at the tail. */
-        if ((word & YN_CELL_STATE) != YN_CELL_RESERVED || !repair_reserved(turn, ring, tail, word) ||
+        /* Reservations that came too late, and died before they could be taken back, are at the tail and after it. */
+        uint64_t late = yn_ring_lap(ring, tail) + i + (i < (tail & (ring->stride - 1)) ? ring->stride : 0);
+        if ((word & YN_CELL_STATE) != YN_CELL_RESERVED || !repair_reserved(turn, ring, late, word) ||
             (atomic_load(&cells[i].word) & YN_CELL_OWNED))
             return false;
     }

@@ -73,6 +73,8 @@ typedef struct yn_turn {
     yn_hold hold;
     uint64_t size;  /* of the message taken */
     uint64_t limit; /* no longer one is to be taken */
+    uint64_t seen;  /* the word of the cell that was only looked at */
+    bool looks;     /* what the dead had taken is not to be taken over, only looked at */
     bool repaired;  /* something was repaired on the way that others may be waiting for */
 } yn_turn;
 
@@ -132,8 +134,8 @@ yn_ring_result yn_ring_reserve(yn_turn *turn, yn_ring_shared *ring);
 /* Claims the message at the head: DONE, then copy it and release; WAIT, SHUT, LARGE. */
 yn_ring_result yn_ring_take(yn_turn *turn, yn_ring_shared *ring);
 
-/* Takes over the oldest message that a dead process has taken; or, in a ring that loses them, loses all such.
- * WAIT: there is none (any more). */
+/* Takes over the oldest message that a dead process has taken, or looks where it is; or, in a ring that loses them,
+ * loses all such. WAIT: there is none (any more). */
 yn_ring_result yn_ring_inherit(yn_turn *turn, yn_ring_shared *ring);
 
 /* How many messages dead processes have taken; in a ring that loses them, loses them. */

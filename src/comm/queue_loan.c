@@ -1,0 +1,119 @@
+/* Loans: messages written and read where they lie.
+ * Never claims a cell before the message is finished; never keeps a note of its own of who holds a message: the cell's
+ * word has it. Next: include/yunta/queue_loan.h; comm/queue.c, the same with copies. */
+#include "comm/queue.h"
+#include "shm/heap.h"
+
+#include <yunta/queue_loan.h>
+
+/* place[0] is the cell of a message received, place[1] its ring; a reserved loan has neither. */
+static bool is_reserved(const yunta_loan *loan)
+{
+    return loan && loan->queue && loan->data && !loan->place[0];
+}
+
+int yunta_queue_reserve(yunta_queue *queue, size_t size, yunta_loan *loan)
+{
+    int r = -EINVAL;
+    yn_self *me = queue && loan ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    if (queue->item_size != 0 && size != queue->item_size)
+        return -EMSGSIZE;
+    if (atomic_load_explicit(&queue->closed, memory_order_acquire))
+        return YUNTA_ECLOSED;
+    void *block = size <= YN_MESSAGE_MOST ? yn_heap_alloc(me, size, 0) : NULL;
+    if (!block)
+        return -ENOMEM;
+    *loan = (yunta_loan){.data = block, .size = size, .queue = queue};
+    return 0;
+}
+
+/* A short message goes into its cell, as every getter expects it there. */
+static int commit_short(yn_self *me, yunta_loan *loan, size_t size, int milliseconds)
+{
+    yn_hold hold;
+    yn_link_shared *link = yn_queue_link_at_once(me, loan->queue, YN_HAZARD_PUT);
+    if (!link || !yn_ring_reserve_at_once(me->claim, &link->ring, &hold)) {
+        int r = yn_queue_reserve(me, loan->queue, &hold, yn_deadline_in(milliseconds));
+        if (r != 0)
+            return r;
+    }
+    yn_queue_copy(hold.cell->bytes, loan->data, size);
+    yn_ring_publish(&hold, size);
+    yn_queue_tell_filled(loan->queue);
+    yn_heap_free(me, loan->data);
+    return 0;
+}
+
+int yunta_queue_commit(yunta_loan *loan, size_t size, int milliseconds)
+{
+    int r = -EINVAL;
+    yn_self *me = is_reserved(loan) ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    if (size > loan->size || (loan->queue->item_size != 0 && size != loan->queue->item_size))
+        return -EMSGSIZE;
+    if (atomic_load_explicit(&loan->queue->closed, memory_order_acquire))
+        return YUNTA_ECLOSED;
+    r = size <= YN_CELL_INLINE ? commit_short(me, loan, size, milliseconds)
+                               : yn_queue_pass_block(me, loan->queue, loan->data, size, milliseconds);
+    if (r == 0)
+        *loan = (yunta_loan){.queue = NULL};
+    return r;
+}
+
+int yunta_queue_abandon(yunta_loan *loan)
+{
+    int r = -EINVAL;
+    yn_self *me = is_reserved(loan) ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    yn_heap_free(me, loan->data);
+    *loan = (yunta_loan){.queue = NULL};
+    return 0;
+}
+
+int yunta_queue_receive(yunta_queue *queue, yunta_loan *loan, int milliseconds)
+{
+    int r = -EINVAL;
+    yn_self *me = queue && loan ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    yn_hold hold;
+    uint64_t size;
+    yn_link_shared *link = yn_queue_have_died(me, queue) ? NULL : yn_queue_link_at_once(me, queue, YN_HAZARD_GET);
+    if (!link || !yn_ring_take_at_once(me->claim, &link->ring, UINT64_MAX, &hold, &size)) {
+        r = yn_queue_take(me, queue, &hold, UINT64_MAX, &size, yn_deadline_in(milliseconds));
+        if (r != 0)
+            return r;
+    }
+    void *data =
+        size > YN_CELL_INLINE ? atomic_load_explicit(&hold.cell->block, memory_order_relaxed) : hold.cell->bytes;
+    *loan = (yunta_loan){data, (size_t)size, queue, {hold.cell, hold.ring}, hold.lap};
+    return 0;
+}
+
+/* The message is still ours if the cell says so, in this lap. */
+static bool let_go(yn_self *me, const yn_hold *hold)
+{
+    uint64_t taken = me->claim | YN_CELL_TAKEN, free = (hold->lap + hold->ring->stride) << 4 | YN_CELL_FREE;
+    return (atomic_load(&hold->cell->info) & YN_RING_MARK) == yn_ring_mark(hold->ring, hold->lap) &&
+           atomic_compare_exchange_strong(&hold->cell->word, &taken, free);
+}
+
+int yunta_queue_release(yunta_loan *loan)
+{
+    int r = -EINVAL;
+    yn_self *me = loan && loan->queue && loan->place[0] ? yn_self_get(&r) : NULL;
+    if (!me)
+        return r;
+    yn_hold hold = {loan->place[1], loan->place[0], loan->lap};
+    void *block = loan->size > YN_CELL_INLINE ? loan->data : NULL;
+    if (!let_go(me, &hold))
+        return -EPERM;
+    yn_heap_free(me, block);
+    yn_queue_tell_room(loan->queue);
+    *loan = (yunta_loan){.queue = NULL};
+    return 0;
+}

@@ -1,0 +1,68 @@
+/* Runs of cells: claimed one by one, from the position on, and passed by one step of the position.
+ * Never publishes nor releases a cell before the position is past it.
+ * Next: shm/ring.h, a single cell; comm/README.md; comm/queue_many.c, who uses runs. */
+#include "shm/ring_run.h"
+
+enum { AHEAD = 6 }; /* cells that are asked for before their turn: their lines travel while we work on others */
+
+static inline void ask_for(yn_ring_shared *ring, uint64_t position)
+{
+    const char *cell = (const char *)yn_ring_cell(ring, (position & (ring->stride - 1)) < ring->count ? position : 0);
+    __builtin_prefetch(cell, 1);
+    __builtin_prefetch(cell + YN_CACHE_LINE, 1);
+}
+
+/* The ring was closed at `from`, amid what we have reserved: the rest is void. */
+static void give_up(yn_ring_shared *ring, uint64_t from, uint64_t end)
+{
+    for (uint64_t p = from; p < end; p = yn_ring_next(ring, p))
+        atomic_store_explicit(&yn_ring_cell(ring, p)->word, yn_ring_lap(ring, p) << 4 | YN_CELL_FREE,
+                              memory_order_release);
+}
+
+uint64_t yn_ring_reserve_run(yn_claim me, yn_ring_shared *ring, uint64_t most, uint64_t *position)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire), end = tail >> 1, n = 0;
+    *position = end;
+    if (tail & 1)
+        return 0;
+    most = most < YN_RUN_MOST ? most : YN_RUN_MOST;
+    for (; n < most; n++, end = yn_ring_next(ring, end)) {
+        uint64_t word = yn_ring_lap(ring, end) << 4 | YN_CELL_FREE;
+        ask_for(ring, end + AHEAD);
+        if (!atomic_compare_exchange_strong_explicit(&yn_ring_cell(ring, end)->word, &word, me | YN_CELL_RESERVED,
+                                                     memory_order_acq_rel, memory_order_relaxed))
+            break;
+    }
+    /* Others may have helped the tail past some of them, and somebody may have closed the ring there. */
+    while (tail >> 1 < end && !(tail & 1) &&
+           !atomic_compare_exchange_weak_explicit(&ring->tail, &tail, end << 1, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+    }
+    if (YN_UNLIKELY((tail & 1) && tail >> 1 < end)) {
+        give_up(ring, tail >> 1, end);
+        return yn_ring_distance(ring, *position, tail >> 1);
+    }
+    return n;
+}
+
+uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t limit, uint64_t most, uint64_t *position)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire), end = head, n = 0;
+    *position = head;
+    most = most < YN_RUN_MOST ? most : YN_RUN_MOST;
+    for (; n < most; n++, end = yn_ring_next(ring, end)) {
+        yn_cell_shared *cell = yn_ring_cell(ring, end);
+        uint64_t ready = yn_ring_lap(ring, end) << 4 | YN_CELL_READY;
+        ask_for(ring, end + AHEAD);
+        if (atomic_load_explicit(&cell->word, memory_order_acquire) != ready ||
+            atomic_load_explicit(&cell->info, memory_order_relaxed) >> 24 > limit ||
+            !atomic_compare_exchange_strong_explicit(&cell->word, &ready, me | YN_CELL_TAKEN, memory_order_acq_rel,
+                                                     memory_order_relaxed))
+            break;
+    }
+    while (head < end && !atomic_compare_exchange_weak_explicit(&ring->head, &head, end, memory_order_acq_rel,
+                                                                memory_order_relaxed)) {
+    }
+    return n;
+}

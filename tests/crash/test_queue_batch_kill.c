@@ -1,0 +1,119 @@
+/* Batches, loans and peek killed at every instruction that makes a difference to others; alone, with a rival's whole
+ * call in between, and once more while the wreck is being repaired. It must not rely on chance or on time.
+ * Read next: queue_scene.h; test_queue_kill.c, single messages; src/comm/README.md.
+ * YUNTA_KILLS: if it is set, rivals come at every instruction, and no point is left out where there are many.
+ * labels: ptrace
+ * timeout: 300 */
+#include "../comm/test_queue_step.h"
+#include "queue_scene.h"
+
+static const scene scenes[] = {
+    {.capacity = 5, .size = 8, .passed = 7, .filled = 1, .first = PUT_MANY, .second = GET_MANY, .rival = PUT},
+    {.capacity = 4, .size = 8, .passed = 7, .filled = 2, .first = PUT_MANY, .second = PUT_MANY, .rival = GET},
+    {.capacity = 3, .size = 200, .passed = 8, .filled = 1, .first = PUT_MANY, .second = GET_MANY, .rival = PUT},
+    {.capacity = 5, .size = 8, .passed = 9, .filled = 4, .first = GET_MANY, .second = GET_MANY, .rival = GET},
+    {.capacity = 3, .size = 8, .passed = 7, .filled = 3, .first = GET_MANY, .second = PUT_MANY, .rival = PUT},
+    {.capacity = 4, .size = 200, .passed = 8, .filled = 4, .first = GET_MANY, .second = SIZE, .rival = SIZE},
+    {.capacity = 5, .size = 8, .passed = 9, .filled = 4, .first = GET_MANY, .second = GET, .rival = PUT, .lose = true},
+    {.size = 8,
+     .filled = 31,
+     .first = PUT_MANY,
+     .second = GET_MANY,
+     .rival = PUT,
+     .from = (void (*)(void))yn_chain_enter},
+    {.size = 8, .passed = 31, .filled = 33, .first = GET_MANY, .second = GET, .rival = GET_MANY},
+    {.capacity = 3, .size = 8, .passed = 7, .filled = 1, .first = LEND, .second = LEND, .rival = PUT},
+    {.capacity = 3, .size = 200, .passed = 7, .filled = 1, .first = LEND, .second = RECEIVE, .rival = GET},
+    {.capacity = 3, .size = 200, .passed = 7, .filled = 2, .first = RECEIVE, .second = RECEIVE, .rival = GET},
+    {.capacity = 3, .size = 8, .passed = 7, .filled = 2, .first = RECEIVE, .second = PEEK, .rival = PUT},
+    {.capacity = 3,
+     .size = 200,
+     .passed = 7,
+     .filled = 2,
+     .first = RECEIVE,
+     .second = PEEK,
+     .rival = PUT,
+     .lose = true},
+    {.size = 200, .filled = 2, .first = RECEIVE, .second = PEEK, .rival = PEEK},
+    {.capacity = 2, .size = 200, .passed = 5, .filled = 1, .first = PEEK, .second = GET, .rival = GET},
+};
+
+START_TEST(killed_alone)
+{
+    points p;
+    begin(&scenes[_i]);
+    void (*from)(void) = now->passed || !is_thorough() ? now->from : NULL; /* the heap's part once is enough */
+    live(&(lead){.rival_at = -1, .find = &p, .from = from}, NULL);
+    for (int j = 0; j < p.count; j++)
+        live(&(lead){.rival_at = -1, .kill_at = p.at[j], .from = from}, NULL);
+}
+END_TEST
+
+static void (*function_of(int what))(void)
+{
+    switch (what) {
+    case PUT_MANY:
+        return (void (*)(void))yunta_queue_put_many;
+    case GET_MANY:
+        return (void (*)(void))yunta_queue_get_many;
+    case LEND:
+        return (void (*)(void))yunta_queue_commit;
+    case RECEIVE:
+        return (void (*)(void))yunta_queue_receive;
+    default:
+        return (void (*)(void))yunta_queue_peek;
+    }
+}
+
+/* The rival comes at any instruction, also between a look and what is done upon it. */
+START_TEST(killed_with_a_rival_in_between)
+{
+    points p;
+    begin(&scenes[_i]);
+    lead l = {.from = now->from ? now->from : function_of(now->first)};
+    for (l.rival_at = _i % stride(331);; l.rival_at += stride(331)) {
+        l.find = &p;
+        live(&l, NULL);
+        if (l.rival_at > p.last)
+            break;
+        l.find = NULL;
+        for (int j = 0; j < p.count; j++) {
+            l.kill_at = p.at[j];
+            live(&l, NULL);
+        }
+    }
+}
+END_TEST
+
+START_TEST(killed_while_repairing)
+{
+    points alone, p;
+    begin(&scenes[_i]);
+    live(&(lead){.rival_at = -1, .find = &alone, .from = now->from}, NULL);
+    int step = stride(1 + alone.count / 2);
+    for (int i = _i % step; i < alone.count; i += step) {
+        lead first = {.rival_at = -1, .kill_at = alone.at[i], .from = now->from};
+        live(&first, &(lead){.rival_at = -1, .find = &p});
+        for (int j = 0; j < p.count; j++)
+            live(&first, &(lead){.rival_at = -1, .kill_at = p.at[j]});
+    }
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("queue_batch_kill");
+    TCase *cases = test_case(suite, "steps");
+    tcase_set_timeout(cases, 250);
+    tcase_add_loop_test(cases, killed_alone, 0, (int)YN_COUNT(scenes));
+    if (SANITIZED && !is_thorough()) /* it takes minutes to step through what a sanitizer adds */
+        return suite;
+    tcase_add_loop_test(cases, killed_with_a_rival_in_between, 0, (int)YN_COUNT(scenes));
+    tcase_add_loop_test(cases, killed_while_repairing, 0, (int)YN_COUNT(scenes));
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
