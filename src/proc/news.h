@@ -9,7 +9,8 @@
 typedef enum yn_news_kind {
     YN_NEWS_BORN =
         1, /* with a life descriptor: the process of `claim` exists. Sent before its first claim on anything */
-    YN_NEWS_EXEC = 2 /* exec the program described by `block`, as a child of the watch: the forkserver */
+    YN_NEWS_EXEC = 2, /* exec the program described by `block`, as a child of the watch: the forkserver */
+    YN_NEWS_RING = 3  /* ring doorbell `claim`, for who has no descriptor left to do it */
 } yn_news_kind;
 
 typedef struct yn_news {

@@ -273,4 +273,12 @@ static void check_watch(yn_self *me)
 }
 
 yn_self_upcalls yn_self_up = {.announce = announce_guest};
-yn_wait_upcalls yn_wait_up = {.check_watch = check_watch};
+/* Should the watch be killed over it, or before it, its death is one after which everybody looks. */
+static void ask_to_ring(uint64_t number)
+{
+    yn_news news = {.kind = YN_NEWS_RING, .claim = number};
+    if (yn_team_tell(&news, -1, false) == 0)
+        yn_team_poke();
+}
+
+yn_wait_upcalls yn_wait_up = {.check_watch = check_watch, .ring = ask_to_ring};

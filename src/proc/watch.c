@@ -3,6 +3,7 @@
  * that may have threads. Never repairs what the dead held: it declares, counts, nudges; whoever meets the rest repairs
  * it. Next: proc/watch_shed.c, sync/wait.c. */
 #include "proc/watch.h"
+#include "os/doorbell.h"
 #include "os/filelock.h"
 #include "os/life.h"
 #include "os/rawsys.h"
@@ -110,6 +111,13 @@ static void exec_server(watch *w, const yn_news *news)
     }
 }
 
+static void ring(uint64_t number)
+{
+    int from = -1;
+    yn_doorbell_ring(&from, number);
+    yn_doorbell_close(from);
+}
+
 /* One message of the socket, if there is one. */
 static bool hear(watch *w)
 {
@@ -134,6 +142,8 @@ static bool hear(watch *w)
         born(w, &news, fd);
     else if (news.kind == YN_NEWS_EXEC)
         exec_server(w, &news);
+    else if (news.kind == YN_NEWS_RING)
+        ring(news.claim);
     return true;
 }
 

@@ -17,6 +17,9 @@
 enum { YN_ARENA_LOCK_STARTER = 0 /* by who starts a watch */, YN_ARENA_LOCK_WATCH = 1 /* by the watch, for life */ };
 
 struct yn_heap_shared;
+struct yn_listeners_shared;
+
+#define YN_LISTENER_BUCKETS 256u
 
 /* Stands at the start of the arena. */
 typedef struct yn_arena_shared {
@@ -44,6 +47,7 @@ typedef struct yn_arena_shared {
 
     YN_ALIGNED(64) struct yn_heap_shared *heap;
     yn_slot_table_shared slots;
+    _Atomic(struct yn_listeners_shared *) listeners[YN_LISTENER_BUCKETS]; /* sync/listen.h */
 } yn_arena_shared;
 
 /* Makes and maps a new arena of at most `limit` bytes of address space (0: as much as can be had), with its slot table.

@@ -61,6 +61,11 @@ bool yn_self_has_team(void)
     return atomic_load(&team_arena) != NULL;
 }
 
+yn_arena_shared *yn_self_arena(void)
+{
+    return atomic_load(&team_arena);
+}
+
 int yn_self_set_limit(uint64_t bytes)
 {
     if (yn_self_has_team())

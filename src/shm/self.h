@@ -30,6 +30,7 @@ typedef struct yn_private {
     _Atomic int32_t watch_seen;        /* descriptor by which this process sees the watch live, + 1 */
     _Atomic uint32_t starts_watch;     /* one of our threads is at it */
     _Atomic uint32_t in_task;          /* pool/worker.c */
+    _Atomic uint32_t listen_lock;      /* of making a descriptor for an object (comm/queue_wait.c) */
 } yn_private;
 
 extern __attribute__((visibility("hidden"))) yn_private *yn_private_page;
@@ -80,6 +81,9 @@ int yn_self_adopt_team(const yn_team_fds *fds);
 
 /* Whether a team stands already in this process. */
 bool yn_self_has_team(void);
+
+/* Its arena, for a thread that has not attached; NULL if there is none. */
+yn_arena_shared *yn_self_arena(void);
 
 /* The address-space limit of an arena still to be made; -EBUSY afterwards. */
 int yn_self_set_limit(uint64_t bytes);

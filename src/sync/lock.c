@@ -4,6 +4,7 @@
 #include "sync/lock.h"
 #include "os/futex.h"
 #include "shm/heap.h"
+#include "sync/listen.h"
 
 /* One look at the word: takes the lock if that can be. 1: not yet. */
 static int try_take(yn_self *me, struct yunta_lock *lock, uint64_t *word, uint64_t extra)
@@ -20,7 +21,8 @@ static int try_take(yn_self *me, struct yunta_lock *lock, uint64_t *word, uint64
     if (yn_claim_is_alive(&me->arena->slots, owner))
         return 1;
     /* Its owner is dead. Others may sleep: keep them in mind. */
-    if (atomic_compare_exchange_strong(&lock->word, word, me->claim | YN_LOCK_DIED | YN_LOCK_WAITERS))
+    if (atomic_compare_exchange_strong(&lock->word, word,
+                                       me->claim | YN_LOCK_DIED | YN_LOCK_WAITERS | (*word & YN_LOCK_LISTENS)))
         return -EOWNERDEAD;
     return 1;
 }
@@ -88,6 +90,15 @@ int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
     return acquire_slow(me, lock, deadline);
 }
 
+/* What the word said of those who wait. */
+static YN_NOINLINE void tell_of_release(struct yunta_lock *lock, uint64_t word, int sleepers)
+{
+    if (word & YN_LOCK_WAITERS)
+        yn_futex_wake(yn_claim_futex(&lock->word), sleepers);
+    if (word & YN_LOCK_LISTENS)
+        yn_listen_tell(yn_self_arena(), lock, false);
+}
+
 int yn_lock_release(yn_self *me, struct yunta_lock *lock)
 {
     uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
@@ -95,9 +106,17 @@ int yn_lock_release(yn_self *me, struct yunta_lock *lock)
         return -EPERM;
     uint64_t left = word & YN_LOCK_DIED; /* released without being marked consistent: broken */
     word = atomic_exchange_explicit(&lock->word, left, memory_order_release);
-    if (YN_UNLIKELY(word & YN_LOCK_WAITERS))
-        yn_futex_wake(yn_claim_futex(&lock->word), left ? YN_WAKE_ALL : 1);
+    if (YN_UNLIKELY(word & (YN_LOCK_WAITERS | YN_LOCK_LISTENS)))
+        tell_of_release(lock, word, left ? YN_WAKE_ALL : 1);
     return 0;
+}
+
+void yn_lock_announce_listener(struct yunta_lock *lock)
+{
+    uint64_t word = atomic_load(&lock->word);
+    while (yn_claim_who(word) != 0 && !(word & YN_LOCK_LISTENS) &&
+           !atomic_compare_exchange_weak(&lock->word, &word, word | YN_LOCK_LISTENS)) {
+    }
 }
 
 int yn_lock_mark_consistent(yn_self *me, struct yunta_lock *lock)
@@ -171,8 +190,9 @@ int yunta_lock_release(yunta_lock *lock)
     yn_claim me = yn_self_claim();
     if (YN_UNLIKELY(!lock || me == 0 || atomic_load_explicit(&lock->word, memory_order_relaxed) != me))
         return release_as_member(lock);
-    if (YN_UNLIKELY(atomic_exchange_explicit(&lock->word, 0, memory_order_release) & YN_LOCK_WAITERS))
-        yn_futex_wake(yn_claim_futex(&lock->word), 1);
+    uint64_t word = atomic_exchange_explicit(&lock->word, 0, memory_order_release);
+    if (YN_UNLIKELY(word & (YN_LOCK_WAITERS | YN_LOCK_LISTENS)))
+        tell_of_release(lock, word, 1);
     return 0;
 }
 

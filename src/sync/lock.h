@@ -1,6 +1,6 @@
 /* Lock: one word that names its owner.
  *
- * Word: the owner's claim, with flags:  0 open;  owner | waiters | nudged | died.
+ * Word: the owner's claim, with flags:  0 open;  owner | waiters | nudged | died | listens.
  * `died` with an owner: it took the lock from a dead one and has not yet marked it consistent. `died` without: broken
  * for ever. All zero is an open lock. */
 #ifndef YN_LOCK_H
@@ -12,6 +12,7 @@
 
 #define YN_LOCK_WAITERS UINT64_C(1)
 #define YN_LOCK_DIED UINT64_C(4)
+#define YN_LOCK_LISTENS UINT64_C(8) /* somebody listens (sync/listen.h) */
 
 struct yunta_lock {
     _Atomic uint64_t word;
@@ -21,5 +22,8 @@ struct yunta_lock {
 int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline);
 int yn_lock_release(yn_self *me, struct yunta_lock *lock); /* 0 or -EPERM */
 int yn_lock_mark_consistent(yn_self *me, struct yunta_lock *lock);
+
+/* Somebody listens for the lock's being let go. To be looked at afterwards: if nobody has it, nothing is noted. */
+void yn_lock_announce_listener(struct yunta_lock *lock);
 
 #endif

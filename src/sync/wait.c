@@ -4,6 +4,7 @@
 #include "sync/wait.h"
 #include "os/cpu.h"
 #include "os/futex.h"
+#include "sync/listen.h"
 
 /* How often a sleeper looks whether the watch itself lives: only a killed watch makes this matter. */
 static const uint64_t belt_ns = UINT64_C(1000000000);
@@ -98,21 +99,24 @@ void yn_wait_nudge_all(yn_arena_shared *arena)
         for (yn_seat_shared *seat = atomic_load(&slot->seats); seat; seat = atomic_load(&seat->next))
             nudge(seat, deaths);
     }
+    yn_listen_tell(arena, &arena->deaths, true);
 }
 
 YN_IN_CHILD int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline)
 {
     int r = yn_wait_on(me, &event->sequence, key, deadline);
     /* Others may sleep still: the notifier that woke us took the hint away. */
-    atomic_store(&event->waiters, 1);
+    atomic_fetch_or(&event->waiters, YN_EVENT_SLEEPS);
     return r;
 }
 
 YN_IN_CHILD void yn_event_wake(yn_event_shared *event, int sleepers)
 {
-    atomic_store(&event->waiters, 0);
+    uint32_t hint = atomic_exchange(&event->waiters, 0);
     atomic_fetch_add(&event->sequence, 1);
     yn_futex_wake(&event->sequence, sleepers);
+    if (YN_UNLIKELY(hint & YN_EVENT_LISTENS))
+        yn_listen_tell(yn_self_arena(), event, false);
 }
 
 uint64_t yn_spin_ns(void)

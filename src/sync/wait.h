@@ -12,9 +12,11 @@
 
 #include "shm/self.h"
 
-/* Defined in proc/team.c: what a sleeper does now and then, in case the watch itself has been killed. */
+/* Defined in proc/team.c: what a sleeper does now and then, in case the watch itself has been killed; and how the watch
+ * is asked to ring a doorbell. */
 typedef struct yn_wait_upcalls {
     void (*check_watch)(yn_self *me);
+    void (*ring)(uint64_t number);
 } yn_wait_upcalls;
 extern yn_wait_upcalls yn_wait_up;
 
@@ -75,8 +77,11 @@ uint64_t yn_spin_ns(void);
  * seats. */
 typedef struct yn_event_shared {
     _Atomic uint32_t sequence;
-    _Atomic uint32_t waiters; /* 1: somebody may sleep. Only a hint to skip the wake; never a count */
+    _Atomic uint32_t waiters; /* somebody may sleep, or listen. Only a hint to skip the wake; never a count */
 } yn_event_shared;
+
+#define YN_EVENT_SLEEPS 1u
+#define YN_EVENT_LISTENS 2u /* sync/listen.h */
 
 static inline uint32_t yn_event_key(yn_event_shared *event)
 {
@@ -88,12 +93,19 @@ static inline uint32_t yn_event_key(yn_event_shared *event)
  * more. */
 static inline void yn_event_announce(yn_event_shared *event)
 {
-    atomic_store(&event->waiters, 1);
+    atomic_fetch_or(&event->waiters, YN_EVENT_SLEEPS);
+}
+
+/* The same for who listens. */
+static inline void yn_event_announce_listener(yn_event_shared *event)
+{
+    atomic_fetch_or(&event->waiters, YN_EVENT_LISTENS);
 }
 
 /* Sleeps unless notified since `key`. 0: look again; -ETIMEDOUT; -ENOMEM. */
 int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline);
 
+/* Wakes so many sleepers, and tells all listeners. */
 void yn_event_wake(yn_event_shared *event, int sleepers);
 
 /* Wakes one sleeper. A woken sleeper that leaves something for others to do calls it again (the baton). */
