@@ -58,6 +58,15 @@ YUNTA_API bool yunta_queue_is_full(yunta_queue *queue); /* never, if unbounded *
 YUNTA_API int yunta_queue_close(yunta_queue *queue);
 YUNTA_API bool yunta_queue_is_closed(const yunta_queue *queue);
 
+/* A descriptor of the calling process for poll, select, epoll or an event loop: readable when a get would not have to
+ * wait, or the queue is closed. After poll, get with 0 ms until it says -ETIMEDOUT: that call makes the descriptor
+ * quiet, and nothing else does, so it may be readable for no reason, as when another process was faster or some process
+ * of the team has died. It belongs to the library: never read it; it is closed by yunta_queue_close_descriptor (0, also
+ * when there is none) and by destroy in the same process, and before the queue is destroyed by another, this one should
+ * have closed it. -EINVAL: NULL; -EMFILE; -ENOMEM. */
+YUNTA_API int yunta_queue_descriptor(yunta_queue *queue);
+YUNTA_API int yunta_queue_close_descriptor(yunta_queue *queue);
+
 typedef struct yunta_queue_stats {
     uint64_t size;        /* messages that can be got */
     uint64_t lost;        /* messages lost with a getter that died (lose_on_death) */

@@ -21,5 +21,6 @@
 #include <yunta/task.h>
 #include <yunta/pool.h>
 #include <yunta/future.h>
+#include <yunta/wait.h>
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "comm/queue.h"
 #include "shm/heap.h"
+#include "sync/listen.h"
 
 /* What a turn does while it waits: how it tries (DONE, WAIT, SHUT, LARGE or an error), when trying again is worth it.
  */
@@ -130,6 +131,18 @@ static void pass_baton(const side *s, yn_turn *turn, yunta_queue *q, int r)
     yn_queue_announce(&look, q);
 }
 
+/* No time is left, and there was nothing. */
+static int give_up(const side *s, yn_turn *turn, yunta_queue *q)
+{
+    bool described = s == &getting && atomic_load_explicit(&q->described, memory_order_relaxed);
+    yn_listener_shared *descriptor = described ? yn_queue_quiet(turn->me, q) : NULL;
+    int r = descriptor ? attempt(s, turn, q) : YN_RING_WAIT;
+    if (r == YN_RING_WAIT)
+        return -ETIMEDOUT;
+    yn_listener_ring(descriptor); /* there may be more */
+    return r;
+}
+
 /* Tries until it comes to something else than WAIT. -ETIMEDOUT; -ENOMEM. */
 static int wait_for(const side *s, yn_turn *turn, yunta_queue *q, yn_deadline deadline)
 {
@@ -143,7 +156,7 @@ static int wait_for(const side *s, yn_turn *turn, yunta_queue *q, yn_deadline de
         if (r != YN_RING_WAIT)
             break;
         if (yn_deadline_left(deadline) == 0)
-            return -ETIMEDOUT;
+            return give_up(s, turn, q);
         if (worth) /* somebody else was faster */
             continue;
         yn_event_announce(event);
@@ -322,6 +335,8 @@ yunta_queue *yunta_queue_destroy(yunta_queue *queue)
     yn_self *me = queue ? yn_self_get(&r) : NULL;
     if (!me)
         return NULL;
+    if (atomic_load(&queue->described))
+        yunta_queue_close_descriptor(queue);
     yn_chain_destroy(me, queue);
     yn_heap_free(me, queue);
     return NULL;

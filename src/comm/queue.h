@@ -45,6 +45,7 @@ struct yunta_queue {
     /* Of the chain. */
     _Atomic uint64_t passed;         /* links with a lower number are behind the first */
     _Atomic(yn_link_shared *) spare; /* whoever exchanges it out owns it */
+    _Atomic bool described;          /* some process has asked for a descriptor */
     _Atomic bool unswept;            /* links have been passed that are not freed yet */
     _Atomic uint32_t berths;         /* all berths in use have a lower number; only grows */
     _Atomic uint32_t vacant;         /* a hint: where to look for a free one first */
@@ -187,6 +188,10 @@ static inline void yn_queue_copy(unsigned char *to, const unsigned char *from, s
             to[i] = from[i];
     }
 }
+
+/* A get is about to say that there is nothing: this process's descriptor is quiet from now on, and is rung again. The
+ * caller looks once more, and if there is something after all, rings it itself. NULL: it has none. */
+struct yn_listener_shared *yn_queue_quiet(yn_self *me, yunta_queue *q);
 
 /* Lets sleepers look again after a repair. */
 void yn_queue_announce(yn_turn *turn, yunta_queue *q);

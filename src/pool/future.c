@@ -1,6 +1,7 @@
 /* One task, and the future of its outcome.
  * Never blocks but in yunta_await.
  * Next: pool/jobs.c, pool/owner.c. */
+#include "comm/wait_many.h"
 #include "os/tool.h"
 #include "pool/pool.h"
 
@@ -113,6 +114,52 @@ int yunta_future_cancel(yunta_future *future)
     yn_job_announce(future->job);
     return 0;
 }
+
+/* Waiting for it together with others (comm/wait_many.h). */
+static bool is_ready(yn_self *me, void *object)
+{
+    yunta_future *future = object;
+    (void)me;
+    return yn_job_is_over(future->job) || yunta_await(future, NULL, 0) != -ETIMEDOUT;
+}
+
+static void *place(void *object)
+{
+    return &((yunta_future *)object)->job->done;
+}
+
+static void announce(void *object)
+{
+    yn_event_announce_listener(place(object));
+}
+
+static int refuse(yn_self *me, void *object)
+{
+    return ((yunta_future *)object)->owner == me->claim ? 0 : -EPERM;
+}
+
+static void enter(void *object, yn_wait_room *room)
+{
+    yunta_future *future = object;
+    _Static_assert(sizeof(yn_owner_waiter) <= sizeof *room, "it finds room there");
+    yn_owner_waiter *waiter = (yn_owner_waiter *)(void *)room;
+    waiter->job = future->job;
+    if (!atomic_load(&future->shared->destroyed))
+        yn_owner_enlist(future->pool, waiter);
+    else
+        waiter->job = NULL;
+}
+
+static void leave(void *object, yn_wait_room *room)
+{
+    yunta_future *future = object;
+    yn_owner_waiter *waiter = (yn_owner_waiter *)(void *)room;
+    if (waiter->job && !atomic_load(&future->shared->destroyed))
+        yn_owner_delist(future->pool, waiter);
+}
+
+const yn_waitable yn_waitable_future = {
+    .is_ready = is_ready, .place = place, .announce = announce, .refuse = refuse, .enter = enter, .leave = leave};
 
 yunta_future *yunta_future_destroy(yunta_future *future)
 {

@@ -121,7 +121,7 @@ int yn_owner_mend(yn_self *me, yunta_pool *pool)
     return r;
 }
 
-static void enlist(yunta_pool *pool, yn_owner_waiter *waiter)
+void yn_owner_enlist(yunta_pool *pool, yn_owner_waiter *waiter)
 {
     pthread_mutex_lock(&pool->lock);
     waiter->next = pool->waiters;
@@ -129,7 +129,7 @@ static void enlist(yunta_pool *pool, yn_owner_waiter *waiter)
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void delist(yunta_pool *pool, yn_owner_waiter *waiter)
+void yn_owner_delist(yunta_pool *pool, yn_owner_waiter *waiter)
 {
     pthread_mutex_lock(&pool->lock);
     yn_owner_waiter **link = &pool->waiters;
@@ -183,10 +183,10 @@ int yn_owner_wait(yn_self *me, yn_pool_shared *shared, yunta_pool *pool, yn_job_
         return 0;
     yn_owner_waiter waiter = {.job = job};
     if (pool)
-        enlist(pool, &waiter);
+        yn_owner_enlist(pool, &waiter);
     int r = wait_asleep(me, shared, pool, job, deadline);
     if (pool)
-        delist(pool, &waiter);
+        yn_owner_delist(pool, &waiter);
     return r;
 }
 

@@ -135,6 +135,8 @@ int yn_owner_mend(yn_self *me, yunta_pool *pool);
 bool yn_owner_is_over(yn_self *me, const yn_pool_shared *pool);
 int yn_owner_await_workers(yn_self *me, yn_pool_shared *pool, yn_deadline deadline); /* of a foreman that was killed */
 void yn_owner_wake_waiters(yunta_pool *pool);
+void yn_owner_enlist(yunta_pool *pool, yn_owner_waiter *waiter); /* to be among those, until it is … */
+void yn_owner_delist(yunta_pool *pool, yn_owner_waiter *waiter);
 void yn_pool_release(yn_self *me, yn_pool_shared *pool);
 
 #endif
