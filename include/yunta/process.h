@@ -92,7 +92,7 @@ typedef struct yunta_process_options {
  * gives the process. Returns once the child stands as the options ask. Errors, with no process left behind: -EINVAL:
  * NULL entry or process, NULL argument with a size, unknown start method, reserved not zero; -ENOMEM, -EAGAIN, -EMFILE;
  * what chdir, open, setpgid, setuid, setrlimit or sched_setaffinity said in the child (-ENOENT, -EPERM, …);
- * YUNTA_ENOINIT; YUNTA_ENOFUNCTION; YUNTA_ENOWATCH. */
+ * YUNTA_ENOINIT; YUNTA_ENOFUNCTION; YUNTA_ENOWATCH. A child that dies before it stands tells so by join. */
 YUNTA_API int yunta_process_start(yunta_process **process, const yunta_entry *entry, const void *argument, size_t size,
                                   const yunta_process_options *options);
 

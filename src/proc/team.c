@@ -111,8 +111,7 @@ YN_IN_CHILD int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory)
 void yn_team_poke(void)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = 0};
-    if (epoll_ctl(yn_team.epoll, EPOLL_CTL_MOD, yn_team.news[1], &event) != 0)
-        epoll_ctl(yn_team.epoll, EPOLL_CTL_ADD, yn_team.news[1], &event);
+    epoll_ctl(yn_team.epoll, EPOLL_CTL_MOD, yn_team.news[1], &event);
 }
 
 bool yn_team_bury(yn_self *me, yn_claim claim)

@@ -27,6 +27,7 @@ typedef struct watch {
     yn_team_fds fds;
     uint64_t descriptors; /* the soft limit that the program has; ours is raised */
     bool bereaved;        /* somebody has died since we last looked who is left */
+    bool blind;           /* the kernel had no memory to wait on somebody: to be tried again */
 } watch;
 
 static void bury(watch *w, const yn_claim *dead, int count);
@@ -57,15 +58,36 @@ static void kill_member(watch *w, yn_claim claim)
     }
 }
 
+static void wait_on(watch *w, yn_claim claim, int fd)
+{
+    struct epoll_event event = {.events = YN_NEWS_OF_DEATH, .data.u64 = claim};
+    long r = yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_ADD, fd, &event);
+    if (r == -EEXIST) /* left by the last watch, perhaps used up */
+        r = yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_MOD, fd, &event);
+    w->blind |= r == -ENOMEM || r == -ENOSPC;
+}
+
+/* A process whose death is not told us would be taken for alive for ever. */
+static void look_again(watch *w)
+{
+    yn_slot_table_shared *table = &w->arena->slots;
+    uint32_t used = atomic_load(&table->used);
+    w->blind = false;
+    for (uint32_t i = 0; i < used; i++) {
+        yn_claim claim = yn_claim_make(i, atomic_load(&yn_slot_below_used(table, i)->word) >> 24);
+        int fd = descriptor_of(w, claim);
+        if (fd >= 0)
+            wait_on(w, claim, fd);
+    }
+}
+
 static void watch_over(watch *w, yn_claim claim, int fd)
 {
     yn_slot_shared *slot = slot_of(w, claim);
     int old = (int)(uint32_t)atomic_exchange(&slot->watch_fd, yn_slot_tag(claim, (uint32_t)fd + 1)) - 1;
     if (old >= 0)
         yn_raw1(SYS_close, old);
-    struct epoll_event event = {.events = YN_NEWS_OF_DEATH, .data.u64 = claim};
-    if (yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_ADD, fd, &event) == -EEXIST)
-        yn_raw4(SYS_epoll_ctl, w->fds.epoll, EPOLL_CTL_MOD, fd, &event); /* left by the last watch, perhaps used up */
+    wait_on(w, claim, fd);
 }
 
 static void born(watch *w, const yn_news *news, int fd)
@@ -343,7 +365,8 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
         struct epoll_event events[64];
         yn_claim dead[64];
         int count = 0;
-        long n = yn_raw6(SYS_epoll_pwait, fds->epoll, (long)events, 64, -1, 0, 0);
+        enum { look_ms = 10 };
+        long n = yn_raw6(SYS_epoll_pwait, fds->epoll, (long)events, 64, w.blind ? look_ms : -1, 0, 0);
         if (n < 0 && n != -EINTR)
             break; /* the program has closed our descriptors, and we were started all the same */
         for (long i = 0; i < n; i++)
@@ -353,6 +376,8 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
             bury(&w, dead, count);
         while (n != count && hear(&w)) { /* poked; after deaths alone, it is heard already */
         }
+        if (w.blind)
+            look_again(&w);
     }
     yn_raw2(SYS_munmap, arena, arena->limit); /* or Valgrind looks through all of it for leaks */
     for (;;)

@@ -129,6 +129,9 @@ static int make_team(void)
         r = yn_fdpass_pair(fds.server);
     if (r == 0)
         r = lift_all(&fds);
+    struct epoll_event quiet = {.events = EPOLLONESHOT}; /* a poke changes it, which takes no memory */
+    if (r == 0 && epoll_ctl(fds.epoll, EPOLL_CTL_ADD, fds.news[1], &quiet) != 0)
+        r = -errno;
     if (r == 0)
         r = yn_heap_create(arena, fds.arena);
     if (r != 0) {

@@ -1,5 +1,5 @@
-/* The tracer: lets a family of processes go from system call to system call, and kills one of them at the chosen one.
- * It must not know what they do, nor hold anybody once the victim is dead.
+/* The tracer: lets a family of processes go from system call to system call, and strikes at the chosen one: kills who
+ * makes it, or lets it fail. It must not know what they do, nor hold anybody once it has struck.
  * Read next: syskill.h; tests/crash/test_syscall_kill.c. */
 #include "syskill.h"
 
@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ typedef struct tracee {
     pid_t pid;
     standing standing;
     long stops;
+    int error; /* the call that it is in is to give this */
 } tracee;
 
 /* All that were made in one run, in order of their appearance. */
@@ -31,8 +34,9 @@ typedef struct family {
     const syskill_plan *plan;
     tracee members[MOST];
     int count;
-    long point;  /* at which the victim is killed */
-    bool killed; /* it has been */
+    long point;  /* at which it strikes */
+    long calls;  /* of those that are to fail, so far */
+    bool struck; /* it has */
     int status;  /* of the first one, once it is gone */
 } family;
 
@@ -83,8 +87,67 @@ static void note_born(family *f, pid_t parent)
 
 static void go_on(const family *f, tracee *t, int signal)
 {
-    if (ptrace(f->killed ? PTRACE_DETACH : PTRACE_SYSCALL, t->pid, NULL, (void *)(long)signal) == 0 && f->killed)
+    if (ptrace(f->struck ? PTRACE_DETACH : PTRACE_SYSCALL, t->pid, NULL, (void *)(long)signal) == 0 && f->struck)
         t->standing = LET_GO;
+}
+
+#if defined(__x86_64__)
+#define CALL offsetof(struct user, regs.orig_rax)
+#define RESULT offsetof(struct user, regs.rax)
+#define SECOND offsetof(struct user, regs.rsi)
+
+static bool is_fault(const syskill_fault *fault, long call, long second)
+{
+    return fault->call == call && (fault->second == 0 || fault->second == second);
+}
+
+/* A call begins: it will be none if it is the one that is to fail. */
+static void enter(family *f, tracee *t)
+{
+    long call = ptrace(PTRACE_PEEKUSER, t->pid, (void *)CALL, NULL);
+    long second = ptrace(PTRACE_PEEKUSER, t->pid, (void *)SECOND, NULL);
+    for (int i = 0; i < f->plan->fault_count; i++)
+        if (is_fault(&f->plan->faults[i], call, second) && ++f->calls == f->point) {
+            t->error = f->plan->faults[i].error;
+            ptrace(PTRACE_POKEUSER, t->pid, (void *)CALL, -1L);
+        }
+}
+
+static void leave(family *f, tracee *t)
+{
+    if (t->error == 0)
+        return;
+    ptrace(PTRACE_POKEUSER, t->pid, (void *)RESULT, (long)-t->error);
+    f->struck = true;
+}
+#else
+static void enter(family *f, tracee *t)
+{
+    (void)f, (void)t;
+}
+static void leave(family *f, tracee *t)
+{
+    (void)f, (void)t;
+}
+#endif
+
+/* At the beginning of a call, or at its end. True: that was it, and the process is dead. */
+static bool strike(family *f, tracee *t)
+{
+    struct __ptrace_syscall_info info = {0};
+    t->stops++;
+    if (f->plan->fault_count == 0) {
+        f->struck = t->stops == f->point && t == &f->members[f->plan->victim];
+        if (f->struck)
+            kill(t->pid, SIGKILL);
+        return f->struck;
+    }
+    ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof info, &info);
+    if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+        enter(f, t);
+    else
+        leave(f, t);
+    return false;
 }
 
 static void stopped(family *f, pid_t pid, int status)
@@ -95,11 +158,8 @@ static void stopped(family *f, pid_t pid, int status)
         note_born(f, pid);
     if (signal == (SIGTRAP | 0x80)) {
         signal = 0;
-        if (++t->stops == f->point && t == &f->members[f->plan->victim]) {
-            f->killed = true;
-            kill(pid, SIGKILL);
+        if (!f->struck && strike(f, t))
             return;
-        }
     } else if (event || signal == SIGSTOP) { /* an event, or how a new one begins */
         signal = 0;
     }
@@ -172,16 +232,16 @@ static bool run_once(family *f)
     uint64_t end = test_now_ms() + END_MS;
     while (f->members[0].standing != GONE || is_anybody_followed(f)) {
         ck_assert_msg(test_now_ms() < end, "point %ld of process %d, %s: the others do not come to their end", f->point,
-                      f->plan->victim, f->killed ? "killed" : "not killed");
+                      f->plan->victim, f->struck ? "struck" : "not struck");
         hear(f);
     }
-    bool first = f->killed && f->plan->victim == 0;
+    bool first = f->struck && f->plan->victim == 0 && f->plan->fault_count == 0;
     ck_assert_msg(first || f->status == 0, "point %ld of process %d: the first one ended with status %#x", f->point,
                   f->plan->victim, (unsigned)f->status);
     all_must_be_gone(f);
     if (f->plan->check)
         f->plan->check(f->plan->context, f->point);
-    return f->killed;
+    return f->struck;
 }
 
 long syskill_sweep(const syskill_plan *plan)
@@ -189,12 +249,12 @@ long syskill_sweep(const syskill_plan *plan)
     family *f = malloc(sizeof *f);
     ck_assert_ptr_nonnull(f);
     long point = 0;
-    bool killed;
+    bool struck;
     set_alarm(true);
     do {
         *f = (family){.plan = plan, .point = ++point};
-        killed = run_once(f);
-    } while (killed);
+        struck = run_once(f);
+    } while (struck);
     set_alarm(false);
     free(f);
     return point - 1;

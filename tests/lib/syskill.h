@@ -1,5 +1,6 @@
 /* Kills a process at each of its system calls in turn: once before the call has done anything, once when it has done it
- * all. It follows what the process starts, so that a child, a foreman or a worker may be the one to die.
+ * all. Or lets each call of some kinds fail in turn, as where memory or descriptors run out. It follows what the
+ * process starts, so that a child, a foreman or a worker may be the one to die.
  *
  *     static void setup(void *context)    …  the same state before every run
  *     static int run(void *context)       …  in a child: what is to be interrupted; 0 if all came out as it may
@@ -16,6 +17,12 @@
 
 #include <stdbool.h>
 
+typedef struct syskill_fault {
+    long call;   /* its number, SYS_… */
+    int error;   /* that it gives */
+    long second; /* only with this second argument; 0: with any */
+} syskill_fault;
+
 typedef struct syskill_plan {
     void (*setup)(void *context);             /* in the test's process; may be NULL */
     void (*prepare)(void *context);           /* in the child, before it is followed; may be NULL */
@@ -23,12 +30,14 @@ typedef struct syskill_plan {
     void (*check)(void *context, long point); /* in the test's process; may be NULL */
     void *context;
     int victim; /* 0: the child that runs this; 1: the first that it or a descendant makes; and so on */
+    const syskill_fault *faults; /* `fault_count` of them: nobody is killed */
+    int fault_count;
 } syskill_plan;
 
 /* Not where Valgrind, qemu-user or another tracer is at work. */
 bool syskill_is_possible(void);
 
-/* Returns the number of points at which the victim was killed. */
+/* Returns the number of points at which the victim was killed, or a call failed. */
 long syskill_sweep(const syskill_plan *plan);
 
 #endif

@@ -1,0 +1,199 @@
+/* Calls of the kernel that fail as they do where memory, descriptors or processes run out, one after the other: the
+ * public calls say so by their codes, leave nothing behind, and do what they are for when they are called again.
+ * It must not use up anything itself: that is ../shm/test_shared_limits.c and ../proc/test_child_limits.c.
+ * Read next: ../lib/syskill.h.
+ *
+ * labels: ptrace */
+#include "../proc/helpers.h"
+
+#include "stepkill.h"
+#include "syskill.h"
+
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* What one run has to say, in memory that all see. */
+typedef struct scene {
+    int (*act)(struct scene *s); /* 0 or an error, with nothing left */
+    yunta_start_method method;
+    size_t descriptors; /* of one who has done it three times without a fault */
+    bool known;
+    char seen[256]; /* the codes that came */
+} scene;
+
+static const syskill_fault faults[] = {
+    {.call = SYS_memfd_create, .error = EMFILE},  {.call = SYS_mmap, .error = ENOMEM},
+    {.call = SYS_ftruncate, .error = ENOSPC},     {.call = SYS_fallocate, .error = ENOSPC},
+    {.call = SYS_clone, .error = EAGAIN},         {.call = SYS_clone3, .error = EAGAIN},
+    {.call = SYS_fork, .error = EAGAIN},          {.call = SYS_vfork, .error = EAGAIN},
+    {.call = SYS_socket, .error = EMFILE},        {.call = SYS_socketpair, .error = EMFILE},
+    {.call = SYS_pidfd_open, .error = EMFILE},    {.call = SYS_pipe2, .error = EMFILE},
+    {.call = SYS_epoll_create1, .error = EMFILE}, {.call = SYS_epoll_ctl, .error = ENOMEM, .second = EPOLL_CTL_ADD},
+    {.call = SYS_eventfd2, .error = EMFILE},
+};
+
+static bool is_documented(int code)
+{
+    static const int codes[] = {0, -ENOMEM, -EAGAIN, -EMFILE, -ENFILE, YUNTA_ENOWATCH, YUNTA_ESTART};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+static void note(scene *s, int code)
+{
+    const char *name = code == 0 ? "success" : yunta_error_name(code);
+    name = name ? name : "?";
+    size_t length = strlen(s->seen);
+    if (!strstr(s->seen, name))
+        snprintf(s->seen + length, sizeof s->seen - length, " %s", name);
+}
+
+static int run(void *context)
+{
+    scene *s = context;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int failed = 0;
+    for (int i = 0; i < 3; i++) { /* by the third time all is open that is opened once */
+        int r = s->act(s);
+        note(s, r);
+        expect(is_documented(r));
+        failed += r != 0;
+    }
+    expect(failed <= 1);
+    if (!s->known)
+        s->descriptors = test_descriptor_count();
+    expect(test_descriptor_count() == s->descriptors);
+    return 0;
+}
+
+static int share(scene *s)
+{
+    void *p = NULL;
+    (void)s;
+    int r = yunta_shared_create(&p, 5000, 16, 100);
+    return r == 0 ? yunta_shared_free(p) : r;
+}
+
+static int lock_one(scene *s)
+{
+    yunta_lock *lock = NULL;
+    (void)s;
+    int r = yunta_lock_create(&lock);
+    r = r == 0 ? yunta_lock_acquire(lock, 0) : r;
+    r = r == 0 ? yunta_lock_release(lock) : r;
+    yunta_lock_destroy(lock);
+    return r;
+}
+
+static char message[100000];
+
+static int send_one(scene *s)
+{
+    yunta_queue *queue = NULL;
+    size_t size;
+    (void)s;
+    int r = yunta_queue_create(&queue, NULL);
+    r = r == 0 ? yunta_queue_put_bytes(queue, message, sizeof message, 0) : r;
+    r = r == 0 ? yunta_queue_get_bytes(queue, message, sizeof message, &size, 0) : r;
+    yunta_queue_destroy(queue);
+    return r;
+}
+
+static int start_one(scene *s)
+{
+    yunta_process *child;
+    int r = yunta_start(&child, return_value, &(int){0}, &(yunta_process_options){.start_method = s->method});
+    if (r != 0)
+        return r;
+    r = yunta_process_join(child, 20000);
+    yunta_process_destroy(child);
+    if (s->method == YUNTA_SPAWN && (r == 127 || r == YUNTA_ECRASHED)) /* libc has no memory to load its program */
+        return -ENOMEM;
+    return r;
+}
+
+static int next(const int *x, int *y)
+{
+    *y = *x + 1;
+    return 0;
+}
+YUNTA_TASK(next, int, int);
+
+static int map_some(scene *s)
+{
+    int in[4] = {1, 2, 3, 4}, out[4];
+    yunta_pool *pool;
+    int r = yunta_pool_create(&pool, &(yunta_pool_options){.workers = 2, .start_method = s->method});
+    if (r != 0)
+        return r;
+    r = yunta_map(pool, next, in, out, 4);
+    for (int i = 0; r == 0 && i < 4; i++)
+        r = out[i] == in[i] + 1 ? 0 : 1;
+    yunta_pool_destroy(pool);
+    return r;
+}
+
+static void know(void *context, long point)
+{
+    scene *s = context;
+    (void)point;
+    s->known = true;
+}
+
+/* First without a fault: what is open then, must be open after one. */
+static void sweep(int (*act)(scene *s), yunta_start_method method, long least)
+{
+    scene *s = step_shared(sizeof *s);
+    static const syskill_fault none[] = {{.call = -1}};
+    s->act = act;
+    s->method = method;
+    syskill_plan plan = {.run = run, .check = know, .context = s, .faults = none, .fault_count = 1};
+    ck_assert_int_eq(syskill_sweep(&plan), 0);
+    plan.faults = faults;
+    plan.fault_count = sizeof faults / sizeof *faults;
+    long points = syskill_sweep(&plan);
+    printf("%ld faults gave%s\n", points, s->seen);
+    ck_assert_int_ge(points, least);
+    step_unshare(s, sizeof *s);
+}
+
+START_TEST(without_other_processes)
+{
+    sweep(share, YUNTA_FORK, 4);
+    sweep(lock_one, YUNTA_FORK, 4);
+    sweep(send_one, YUNTA_FORK, 4);
+}
+END_TEST
+
+START_TEST(starting_a_process)
+{
+    sweep(start_one, TEST_METHOD, 10);
+}
+END_TEST
+
+START_TEST(a_pool)
+{
+    sweep(map_some, TEST_METHOD, 10);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("syscall_faults");
+    TCase *cases = test_case(suite, "system calls");
+    tcase_set_timeout(cases, 60);
+    if (!syskill_is_possible())
+        return suite;
+    tcase_add_test(cases, without_other_processes);
+    TEST_FOR_EACH_METHOD(cases, starting_a_process);
+    tcase_add_loop_test(cases, a_pool, YUNTA_FORK, YUNTA_FORK + 1);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
