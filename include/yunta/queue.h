@@ -15,15 +15,23 @@ extern "C" {
 
 typedef struct yunta_queue yunta_queue;
 
+/* Which message get takes: the oldest; that of the lowest priority number, the oldest of these; the newest. */
+typedef enum yunta_queue_order { YUNTA_FIFO, YUNTA_PRIORITY, YUNTA_LIFO } yunta_queue_order;
+
 typedef struct yunta_queue_options {
-    size_t item_size;     /* bytes of every item; 0: messages of bytes, each with its own size */
-    size_t capacity;      /* messages it holds at most; 0: unbounded */
-    bool lose_on_death;   /* a message whose getter died while taking it is counted lost, not delivered again */
-    uint64_t reserved[6]; /* zero */
+    size_t item_size;        /* bytes of every item; 0: messages of bytes, each with its own size */
+    size_t capacity;         /* messages it holds at most; 0: unbounded */
+    size_t capacity_bytes;   /* bytes of messages it holds at most; 0: unbounded */
+    yunta_queue_order order; /* all zero: YUNTA_FIFO */
+    bool joinable;           /* what is got counts as open until yunta_queue_task_done says otherwise */
+    bool lose_on_death;      /* a message whose getter died while taking it is counted lost, not delivered again */
+    uint64_t reserved[4];    /* zero */
 } yunta_queue_options;
 
-/* NULL options: byte messages, unbounded. -EINVAL: NULL, or reserved not zero; -EOVERFLOW: absurd item_size or
- * capacity; -ENOMEM. */
+/* NULL options: byte messages, unbounded, first in, first out. Such a plain queue has no lock; any other order,
+ * joinable and capacity_bytes make one with a lock, which costs a few times as much, and where a process that is
+ * *stopped* in a call may stop the others. -EINVAL: NULL, no such order, reserved not zero, or item_size beyond
+ * capacity_bytes; -EOVERFLOW: absurd item_size or capacity; -ENOMEM. */
 YUNTA_API int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options);
 
 /* Frees it and what is in it; nobody may use it any more (close it and join its users first). Accepts NULL; returns
@@ -46,6 +54,20 @@ YUNTA_API int yunta_queue_put_bytes(yunta_queue *queue, const void *message, siz
  * capacity: *size says how long, and it stays in the queue. buffer may be NULL if capacity is 0. Other errors as
  * yunta_queue_get. */
 YUNTA_API int yunta_queue_get_bytes(yunta_queue *queue, void *buffer, size_t capacity, size_t *size, int milliseconds);
+
+/* Puts a message of `size` bytes with a priority: lower numbers are got first. The other calls put with priority 0.
+ * Errors as yunta_queue_put_bytes; -EINVAL also in a queue without priorities. */
+YUNTA_API int yunta_queue_put_priority(yunta_queue *queue, const void *message, size_t size, int64_t priority,
+                                       int milliseconds);
+
+/* In a joinable queue: this process has done with the message that it got first of those that it has not done with.
+ * When a process dies, its open messages come again, before others as far as the order goes, or are counted lost and
+ * done (lose_on_death). -EINVAL: NULL, not joinable, or this process has none open. */
+YUNTA_API int yunta_queue_task_done(yunta_queue *queue);
+
+/* Waits until every message that was put has been got and done with. -ETIMEDOUT; -EINVAL: NULL, or not joinable;
+ * -ENOMEM. */
+YUNTA_API int yunta_queue_join(yunta_queue *queue, int milliseconds);
 
 /* How many messages can be got now: exact at some moment during the call, and zero if and only if a get would have had
  * to wait then. 0 for NULL. */
@@ -72,6 +94,11 @@ typedef struct yunta_queue_stats {
     uint64_t lost;        /* messages lost with a getter that died (lose_on_death) */
     uint64_t redelivered; /* messages that came again after their getter died */
     uint64_t abandoned;   /* puts that a death left half done; nobody saw them */
+    uint64_t puts, gets;  /* messages put and got so far; gets under way count */
+    uint64_t put_waits;   /* how often a put went to sleep for room, a get for a message */
+    uint64_t get_waits;
+    uint64_t high_water; /* the most messages seen in it; a plain queue looks at each 64th put, more often if small */
+    uint64_t open;       /* joinable: messages got and not done with */
     uint64_t reserved[4];
 } yunta_queue_stats;
 

@@ -1,8 +1,8 @@
 /* Queues, further: several items in one call, and looking without taking.
  *
- * A batch costs one fence and one wake. It is no transaction: others may put or get in between, and a process killed
- * inside put_many leaves a beginning of its batch in the queue; one killed inside get_many, a beginning of it got, and
- * the rest comes again (or is counted lost), as with single messages. */
+ * A batch costs one fence and one wake in a plain queue. It is no transaction: others may put or get in between, and a
+ * process killed inside put_many leaves a beginning of its batch in the queue; one killed inside get_many, a beginning
+ * of it got, and the rest comes again (or is counted lost), as with single messages. */
 #ifndef YUNTA_QUEUE_MANY_H
 #define YUNTA_QUEUE_MANY_H
 

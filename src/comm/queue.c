@@ -3,16 +3,8 @@
  * Next: shm/ring.h, how a message gets into a cell and out; comm/queue_chain.c, what unbounded means; comm/README.md.
  */
 #include "comm/queue.h"
+#include "comm/store.h"
 #include "shm/heap.h"
-#include "sync/listen.h"
-
-/* What a turn does while it waits: how it tries (DONE, WAIT, SHUT, LARGE or an error), when trying again is worth it.
- */
-typedef struct side {
-    int (*attempt)(yn_turn *turn, yunta_queue *q);
-    bool (*is_worth_it)(yn_turn *turn, yunta_queue *q);
-    size_t event, patience; /* offsets */
-} side;
 
 static int try_put(yn_turn *turn, yunta_queue *q)
 {
@@ -78,108 +70,26 @@ static bool is_get_worth_it(yn_turn *turn, yunta_queue *q)
             yn_ring_seems_drained(&link->ring));
 }
 
-static const side putting = {attempt_put, is_put_worth_it, offsetof(yunta_queue, room),
-                             offsetof(yunta_queue, room_patience)};
-static const side getting = {attempt_get, is_get_worth_it, offsetof(yunta_queue, filled),
-                             offsetof(yunta_queue, filled_patience)};
-
-/* Spins for as long as that has been worth it lately. */
-static bool spin(const side *s, yn_turn *turn, yunta_queue *q)
+static bool is_room(yn_turn *turn, yunta_queue *q)
 {
-    _Atomic uint32_t *patience = (_Atomic uint32_t *)(void *)((char *)q + s->patience);
-    uint32_t ns = atomic_load_explicit(patience, memory_order_relaxed), most = (uint32_t)yn_spin_ns(), least = most / 8;
-    yn_spin clock = {0, 0};
-    bool worth = false;
-    while (!worth && yn_spin_more(&clock, ns))
-        worth = s->is_worth_it(turn, q);
-    uint32_t adapted = worth ? ns * 2 : ns / 2;
-    adapted = adapted > most ? most : adapted < least ? least : adapted;
-    if (adapted != ns)
-        atomic_store_explicit(patience, adapted, memory_order_relaxed);
-    return worth;
+    uint64_t position;
+    return yn_ring_back(turn, &atomic_load(&q->first)->ring, &position) == YN_RING_DONE;
 }
 
-void yn_queue_announce(yn_turn *turn, yunta_queue *q)
+static bool is_more(yn_turn *turn, yunta_queue *q)
 {
-    if (YN_LIKELY(!turn->repaired))
-        return;
-    turn->repaired = false;
-    yn_queue_tell_all(q);
-}
-
-static int attempt(const side *s, yn_turn *turn, yunta_queue *q)
-{
-    int r = s->attempt(turn, q);
-    yn_queue_announce(turn, q);
-    return r;
-}
-
-/* We slept, and one wake may have stood for several messages (cells), or was meant for one that we have not taken:
- * passes it on. */
-static void pass_baton(const side *s, yn_turn *turn, yunta_queue *q, int r)
-{
-    yn_turn look = {.me = turn->me};
     yn_link_shared *link;
     uint64_t position;
-    bool more = r != YN_RING_DONE;
-    if (!more && s == &putting)
-        more = yn_ring_back(&look, &atomic_load(&q->first)->ring, &position) == YN_RING_DONE;
-    else if (!more)
-        more = yn_queue_front(&look, q, &link, &position) != YN_RING_WAIT;
-    if (more)
-        yn_event_notify_one((yn_event_shared *)(void *)((char *)q + s->event));
-    yn_queue_announce(&look, q);
+    return yn_queue_front(turn, q, &link, &position) != YN_RING_WAIT;
 }
 
-/* No time is left, and there was nothing. */
-static int give_up(const side *s, yn_turn *turn, yunta_queue *q)
-{
-    bool described = s == &getting && atomic_load_explicit(&q->described, memory_order_relaxed);
-    yn_listener_shared *descriptor = described ? yn_queue_quiet(turn->me, q) : NULL;
-    int r = descriptor ? attempt(s, turn, q) : YN_RING_WAIT;
-    if (r == YN_RING_WAIT)
-        return -ETIMEDOUT;
-    yn_listener_ring(descriptor); /* there may be more */
-    return r;
-}
-
-/* Tries until it comes to something else than WAIT. -ETIMEDOUT; -ENOMEM. */
-static int wait_for(const side *s, yn_turn *turn, yunta_queue *q, yn_deadline deadline)
-{
-    yn_event_shared *event = (yn_event_shared *)(void *)((char *)q + s->event);
-    bool slept = false;
-    int r;
-    for (;;) {
-        bool worth = deadline != 0 && spin(s, turn, q);
-        uint32_t key = yn_event_key(event);
-        r = attempt(s, turn, q);
-        if (r != YN_RING_WAIT)
-            break;
-        if (yn_deadline_left(deadline) == 0)
-            return give_up(s, turn, q);
-        if (worth) /* somebody else was faster */
-            continue;
-        yn_event_announce(event);
-        yn_full_fence();
-        r = attempt(s, turn, q);
-        if (r != YN_RING_WAIT)
-            break;
-        if (atomic_load(&q->unswept))
-            yn_chain_sweep(turn, q);
-        r = yn_event_wait(turn->me, event, key, deadline);
-        if (r == -ENOMEM)
-            return r;
-        slept = true;
-    }
-    if (slept)
-        pass_baton(s, turn, q, r);
-    return r;
-}
+static const yn_side putting = {attempt_put, is_put_worth_it, is_room, YN_SIDE_ROOM};
+static const yn_side getting = {attempt_get, is_get_worth_it, is_more, YN_SIDE_FILLED};
 
 int yn_queue_reserve(yn_self *me, yunta_queue *q, yn_hold *hold, yn_deadline deadline)
 {
     yn_turn turn = {.me = me};
-    int r = wait_for(&putting, &turn, q, deadline);
+    int r = yn_queue_wait(&putting, &turn, q, deadline);
     *hold = turn.hold;
     return r;
 }
@@ -187,7 +97,7 @@ int yn_queue_reserve(yn_self *me, yunta_queue *q, yn_hold *hold, yn_deadline dea
 int yn_queue_take(yn_self *me, yunta_queue *q, yn_hold *hold, uint64_t limit, uint64_t *size, yn_deadline deadline)
 {
     yn_turn turn = {.me = me, .limit = limit};
-    int r = wait_for(&getting, &turn, q, deadline);
+    int r = yn_queue_wait(&getting, &turn, q, deadline);
     *hold = turn.hold;
     *size = turn.size;
     return r == YN_RING_SHUT ? YUNTA_ECLOSED : r;
@@ -238,6 +148,8 @@ static inline int put(yunta_queue *q, const void *message, size_t size, int mill
         return r;
     if (YN_UNLIKELY(atomic_load_explicit(&q->closed, memory_order_acquire)))
         return YUNTA_ECLOSED;
+    if (YN_UNLIKELY(q->store))
+        return yn_store_put(me, q, message, size, 0, milliseconds);
     if (size > YN_CELL_INLINE)
         return put_block(me, q, message, size, milliseconds);
     yn_hold hold;
@@ -252,6 +164,8 @@ static inline int put(yunta_queue *q, const void *message, size_t size, int mill
     yn_queue_copy(hold.cell->bytes, message, size);
     yn_ring_publish(&hold, size);
     yn_queue_tell_filled(q);
+    if (YN_UNLIKELY(((uintptr_t)hold.cell / sizeof(yn_cell_shared) & q->sample_mask) == 0))
+        yn_queue_sample(me, q);
     return 0;
 }
 
@@ -271,6 +185,8 @@ static inline int get(yunta_queue *q, void *buffer, size_t capacity, size_t *siz
     yn_self *me = yn_self_get(&r);
     if (YN_UNLIKELY(!me))
         return r;
+    if (YN_UNLIKELY(q->store))
+        return yn_store_get(me, q, buffer, capacity, size, milliseconds);
     yn_hold hold;
     uint64_t length;
     yn_link_shared *link = yn_queue_have_died(me, q) ? NULL : yn_queue_link_at_once(me, q, YN_HAZARD_GET);
@@ -298,30 +214,48 @@ static inline int get(yunta_queue *q, void *buffer, size_t capacity, size_t *siz
     return 0;
 }
 
+static int check_options(const yunta_queue_options *o)
+{
+    static const yunta_queue_options defaults;
+    if (memcmp(o->reserved, defaults.reserved, sizeof o->reserved) != 0 || o->order < YUNTA_FIFO ||
+        o->order > YUNTA_LIFO)
+        return -EINVAL;
+    if (o->item_size > YN_ARENA_MOST || o->capacity > YN_ARENA_MOST / sizeof(yn_cell_shared))
+        return -EOVERFLOW;
+    return o->capacity_bytes != 0 && o->item_size > o->capacity_bytes ? -EINVAL : 0;
+}
+
+/* Every how manieth cell its put looks how full the queue is: eight times a lap, or each 64th. */
+static uint32_t sample_mask(uint64_t capacity)
+{
+    uint32_t mask = 63;
+    while (mask > 0 && capacity != 0 && capacity / 8 < mask + 1)
+        mask >>= 1;
+    return mask;
+}
+
 int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options)
 {
     static const yunta_queue_options defaults;
     const yunta_queue_options *o = options ? options : &defaults;
-    if (!queue || memcmp(o->reserved, defaults.reserved, sizeof o->reserved) != 0)
-        return -EINVAL;
-    if (o->item_size > YN_ARENA_MOST || o->capacity > YN_ARENA_MOST / sizeof(yn_cell_shared))
-        return -EOVERFLOW;
-    int r;
-    yn_self *me = yn_self_get(&r);
-    if (!me)
-        return r;
+    int r = queue ? check_options(o) : -EINVAL;
+    yn_self *me = r == 0 ? yn_self_get(&r) : NULL;
     void *block;
-    r = yn_heap_alloc_zeroed(me, &block, sizeof(yunta_queue), 128);
+    if (me)
+        r = yn_heap_alloc_zeroed(me, &block, sizeof(yunta_queue), 128);
     if (r != 0)
         return r;
     yunta_queue *q = block;
     q->item_size = o->item_size;
     q->capacity = o->capacity;
     q->lose = o->lose_on_death;
+    q->sample_mask = sample_mask(o->capacity);
     atomic_store(&q->looked, atomic_load(&me->arena->deaths));
     atomic_store(&q->filled_patience, (uint32_t)yn_spin_ns());
     atomic_store(&q->room_patience, (uint32_t)yn_spin_ns());
-    r = yn_chain_create(me, q);
+    atomic_store(&q->joined_patience, (uint32_t)yn_spin_ns());
+    bool plain = o->order == YUNTA_FIFO && !o->joinable && o->capacity_bytes == 0;
+    r = plain ? yn_chain_create(me, q) : yn_store_create(me, q, o);
     if (r == 0)
         *queue = q;
     else
@@ -337,7 +271,10 @@ yunta_queue *yunta_queue_destroy(yunta_queue *queue)
         return NULL;
     if (atomic_load(&queue->described))
         yunta_queue_close_descriptor(queue);
-    yn_chain_destroy(me, queue);
+    if (queue->store)
+        yn_store_destroy(me, queue);
+    else
+        yn_chain_destroy(me, queue);
     yn_heap_free(me, queue);
     return NULL;
 }
@@ -379,7 +316,7 @@ int yunta_queue_close(yunta_queue *queue)
     if (!me)
         return r;
     atomic_store(&queue->closed, true);
-    r = yn_chain_seal(me, queue);
+    r = queue->store ? yn_store_seal(me, queue) : yn_chain_seal(me, queue);
     yn_queue_tell_all(queue);
     return r;
 }

@@ -38,6 +38,8 @@ struct yunta_queue {
     uint64_t capacity; /* 0: unbounded */
     bool lose;
     _Atomic bool closed;
+    uint32_t sample_mask;            /* whose put looks how full the queue is */
+    struct yn_store_shared *store;   /* of a queue that is no plain one (comm/store.h); it has no chain then */
     _Atomic(yn_link_shared *) first; /* where to get; never beyond last */
     _Atomic(yn_link_shared *) last;  /* where to put */
     _Atomic uint64_t looked;         /* up to which count of deaths all has been looked over */
@@ -55,7 +57,11 @@ struct yunta_queue {
     _Atomic uint32_t filled_patience;       /* ns that are worth spinning, as of late */
     YN_ALIGNED(128) yn_event_shared room;   /* for putters of a bounded queue */
     _Atomic uint32_t room_patience;
+    YN_ALIGNED(128) yn_event_shared joined; /* for those who wait until all tasks are done */
+    _Atomic uint32_t joined_patience;
     YN_ALIGNED(128) yn_ring_tally_shared tally;
+    _Atomic uint64_t room_waits, filled_waits, joined_waits; /* how often somebody went to sleep */
+    _Atomic uint64_t high_water;
 } YN_ALIGNED(128);
 
 /* Hazards: which links this thread may be looking at, in the words that its seat has to spare. They are left standing
@@ -192,6 +198,26 @@ static inline void yn_queue_copy(unsigned char *to, const unsigned char *from, s
 /* A get is about to say that there is nothing: this process's descriptor is quiet from now on, and is rung again. The
  * caller looks once more, and if there is something after all, rings it itself. NULL: it has none. */
 struct yn_listener_shared *yn_queue_quiet(yn_self *me, yunta_queue *q);
+
+/* One kind of waiting: how it is tried (DONE, WAIT, SHUT, LARGE or an error), when trying again is worth it, whether
+ * there is something left for the next sleeper; then offsets in the queue. */
+typedef struct yn_side {
+    int (*attempt)(yn_turn *turn, yunta_queue *q);
+    bool (*is_worth_it)(yn_turn *turn, yunta_queue *q);
+    bool (*is_more)(yn_turn *turn, yunta_queue *q);
+    size_t event, patience, waits;
+} yn_side;
+#define YN_SIDE_OF(event)                                                                                              \
+    offsetof(yunta_queue, event), offsetof(yunta_queue, event##_patience), offsetof(yunta_queue, event##_waits)
+#define YN_SIDE_ROOM YN_SIDE_OF(room)
+#define YN_SIDE_FILLED YN_SIDE_OF(filled)
+#define YN_SIDE_JOINED YN_SIDE_OF(joined)
+
+/* Tries until it comes to something else than WAIT. -ETIMEDOUT; -ENOMEM. */
+int yn_queue_wait(const yn_side *side, yn_turn *turn, yunta_queue *q, yn_deadline deadline);
+
+/* Notes how full the queue is now. */
+void yn_queue_sample(yn_self *me, yunta_queue *q);
 
 /* Lets sleepers look again after a repair. */
 void yn_queue_announce(yn_turn *turn, yunta_queue *q);

@@ -1,12 +1,13 @@
 /* Loans: messages written and read where they lie.
  * Never claims a cell before the message is finished; never keeps a note of its own of who holds a message: the cell's
  * word has it. Next: include/yunta/queue_loan.h; comm/queue.c, the same with copies. */
-#include "comm/queue.h"
+#include "comm/store.h"
 #include "shm/heap.h"
 
 #include <yunta/queue_loan.h>
 
-/* place[0] is the cell of a message received, place[1] its ring; a reserved loan has neither. */
+/* place[0] is the cell of a message received, place[1] its ring, or place[0] the entry of a store and `lap` its
+ * sequence; a reserved loan has neither. */
 static bool is_reserved(const yunta_loan *loan)
 {
     return loan && loan->queue && loan->data && !loan->place[0];
@@ -56,8 +57,11 @@ int yunta_queue_commit(yunta_loan *loan, size_t size, int milliseconds)
         return -EMSGSIZE;
     if (atomic_load_explicit(&loan->queue->closed, memory_order_acquire))
         return YUNTA_ECLOSED;
-    r = size <= YN_CELL_INLINE ? commit_short(me, loan, size, milliseconds)
-                               : yn_queue_pass_block(me, loan->queue, loan->data, size, milliseconds);
+    if (loan->queue->store)
+        r = yn_store_pass(me, loan->queue, loan->data, size, 0, yn_deadline_in(milliseconds));
+    else
+        r = size <= YN_CELL_INLINE ? commit_short(me, loan, size, milliseconds)
+                                   : yn_queue_pass_block(me, loan->queue, loan->data, size, milliseconds);
     if (r == 0)
         *loan = (yunta_loan){.queue = NULL};
     return r;
@@ -80,6 +84,8 @@ int yunta_queue_receive(yunta_queue *queue, yunta_loan *loan, int milliseconds)
     yn_self *me = queue && loan ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
+    if (queue->store)
+        return yn_store_receive(me, queue, loan, milliseconds);
     yn_hold hold;
     uint64_t size;
     yn_link_shared *link = yn_queue_have_died(me, queue) ? NULL : yn_queue_link_at_once(me, queue, YN_HAZARD_GET);
@@ -108,6 +114,8 @@ int yunta_queue_release(yunta_loan *loan)
     yn_self *me = loan && loan->queue && loan->place[0] ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
+    if (loan->queue->store)
+        return yn_store_release(me, loan);
     yn_hold hold = {loan->place[1], loan->place[0], loan->lap};
     void *block = loan->size > YN_CELL_INLINE ? loan->data : NULL;
     if (!let_go(me, &hold))

@@ -1,7 +1,7 @@
 /* Several items in one call; looking without taking; throwing away.
  * Never sleeps with a cell in its hands, nor before those who wait have been told what was put.
  * Next: shm/ring_run.h, how several cells are claimed; comm/queue.c, a single message. */
-#include "comm/queue.h"
+#include "comm/store.h"
 #include "shm/heap.h"
 #include "shm/ring_run.h"
 
@@ -59,6 +59,18 @@ static int put_large(yn_self *me, yunta_queue *q, const unsigned char *item, yn_
     return r == 0 ? 1 : r;
 }
 
+static int put_in_store(yn_self *me, yunta_queue *q, const unsigned char *item, yn_deadline deadline)
+{
+    void *block = yn_heap_alloc(me, q->item_size, 0);
+    if (!block)
+        return -ENOMEM;
+    memcpy(block, item, q->item_size);
+    int r = yn_store_pass(me, q, block, q->item_size, 0, deadline);
+    if (r != 0)
+        yn_heap_free(me, block);
+    return r == 0 ? 1 : r;
+}
+
 int yunta_queue_put_many(yunta_queue *queue, const void *items, size_t count, int milliseconds)
 {
     int r = -EINVAL;
@@ -74,6 +86,8 @@ int yunta_queue_put_many(yunta_queue *queue, const void *items, size_t count, in
         const unsigned char *next = from + done * queue->item_size;
         if (atomic_load_explicit(&queue->closed, memory_order_acquire))
             r = YUNTA_ECLOSED;
+        else if (queue->store)
+            r = put_in_store(me, queue, next, deadline);
         else if (queue->item_size > YN_CELL_INLINE)
             r = put_large(me, queue, next, deadline);
         else
@@ -140,6 +154,16 @@ static int get_many(yn_self *me, yunta_queue *q, unsigned char *items, size_t co
     return done > 0 ? (int)done : r;
 }
 
+/* Only the first may be waited for. */
+static int get_from_store(yn_self *me, yunta_queue *q, unsigned char *items, size_t count, int milliseconds)
+{
+    size_t done = 0;
+    int r = 0;
+    for (; done < count && r == 0; done += r == 0)
+        r = yn_store_get(me, q, items + done * q->item_size, q->item_size, NULL, done == 0 ? milliseconds : 0);
+    return done > 0 ? (int)done : r;
+}
+
 int yunta_queue_get_many(yunta_queue *queue, void *items, size_t count, int milliseconds)
 {
     int r = -EINVAL;
@@ -147,6 +171,8 @@ int yunta_queue_get_many(yunta_queue *queue, void *items, size_t count, int mill
     if (!me)
         return r;
     count = count < INT_MAX ? count : INT_MAX;
+    if (queue->store)
+        return get_from_store(me, queue, items, count, milliseconds);
     return count == 0 ? 0 : get_many(me, queue, items, count, yn_deadline_in(milliseconds));
 }
 
@@ -156,6 +182,8 @@ int yunta_queue_drain(yunta_queue *queue)
     yn_self *me = queue ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
+    if (queue->store)
+        return yn_store_drain(me, queue);
     size_t left = yunta_queue_size(queue);
     left = left < INT_MAX ? left : INT_MAX;
     if (left > 0)
@@ -209,6 +237,8 @@ int yunta_queue_peek(yunta_queue *queue, void *buffer, size_t capacity, size_t *
     yn_turn turn = {.me = queue && (buffer || capacity == 0) ? yn_self_get(&r) : NULL, .looks = true};
     if (!turn.me)
         return r;
+    if (queue->store)
+        return yn_store_peek(turn.me, queue, buffer, capacity, size);
     do {
         r = find_next(&turn, queue);
         if (r == YN_RING_DONE)

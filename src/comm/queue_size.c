@@ -2,6 +2,7 @@
  * Never counts what a get would have to wait for: what stands behind a put that is still under way cannot be got now.
  * Next: comm/README.md, for why the count is exact; comm/queue_chain.c. */
 #include "comm/queue.h"
+#include "comm/store.h"
 
 static uint64_t count_orphans(yn_turn *turn, yunta_queue *q)
 {
@@ -121,7 +122,7 @@ size_t yunta_queue_size(yunta_queue *queue)
     yn_turn turn = {.me = queue ? yn_self_get(&r) : NULL};
     if (!turn.me)
         return 0;
-    r = measure(&turn, queue, &size);
+    r = queue->store ? yn_store_size(turn.me, queue, &size) : measure(&turn, queue, &size);
     yn_queue_announce(&turn, queue);
     return r == 0 ? (size_t)size : 0;
 }
@@ -132,6 +133,8 @@ bool yunta_queue_is_empty(yunta_queue *queue)
     yn_turn turn = {.me = queue ? yn_self_get(&r) : NULL};
     if (!turn.me)
         return true;
+    if (queue->store)
+        return yunta_queue_size(queue) == 0;
     yn_link_shared *link;
     uint64_t position;
     bool empty = !yn_queue_has_orphans(&turn, queue) && yn_queue_front(&turn, queue, &link, &position) != YN_RING_DONE;
@@ -142,9 +145,11 @@ bool yunta_queue_is_empty(yunta_queue *queue)
 bool yunta_queue_is_full(yunta_queue *queue)
 {
     int r;
-    yn_turn turn = {.me = queue && queue->capacity ? yn_self_get(&r) : NULL};
+    yn_turn turn = {.me = queue && (queue->capacity || queue->store) ? yn_self_get(&r) : NULL};
     if (!turn.me)
         return false;
+    if (queue->store)
+        return yn_store_is_full(turn.me, queue);
     uint64_t position, size;
     bool full;
     switch (yn_ring_back(&turn, &atomic_load(&queue->first)->ring, &position)) {
@@ -161,6 +166,21 @@ bool yunta_queue_is_full(yunta_queue *queue)
     return full;
 }
 
+/* What a death has skipped, or somebody is putting right now, counts here. */
+YN_NOINLINE void yn_queue_sample(yn_self *me, yunta_queue *q)
+{
+    yn_link_shared *first = q->capacity ? atomic_load(&q->first) : yn_chain_protect(me, &q->first, YN_HAZARD_WALK);
+    yn_link_shared *last = yn_queue_link(me, q, YN_HAZARD_PUT);
+    if (!first || !last)
+        return;
+    /* The tail first: so it is never more than there was. */
+    uint64_t tail = depth_of(&(place){last, atomic_load(&last->ring.tail) >> 1});
+    uint64_t head = depth_of(&(place){first, atomic_load(&first->ring.head)});
+    uint64_t most = atomic_load_explicit(&q->high_water, memory_order_relaxed), seen = tail > head ? tail - head : 0;
+    while (seen > most && !atomic_compare_exchange_weak(&q->high_water, &most, seen)) {
+    }
+}
+
 int yunta_queue_read_stats(yunta_queue *queue, yunta_queue_stats *stats)
 {
     int r = -EINVAL;
@@ -168,13 +188,26 @@ int yunta_queue_read_stats(yunta_queue *queue, yunta_queue_stats *stats)
     if (!turn.me)
         return r;
     yunta_queue_stats s = {0};
-    r = measure(&turn, queue, &s.size);
-    yn_queue_announce(&turn, queue);
+    if (queue->store) {
+        r = yn_store_read(turn.me, queue, &s);
+    } else {
+        r = measure(&turn, queue, &s.size);
+        yn_queue_announce(&turn, queue);
+        yn_link_shared *last = r == 0 ? yn_queue_link(turn.me, queue, YN_HAZARD_PUT) : NULL;
+        if (last)
+            s.puts = depth_of(&(place){last, atomic_load(&last->ring.tail) >> 1});
+        yn_queue_sample(turn.me, queue);
+    }
     if (r != 0)
         return r;
     s.lost = atomic_load(&queue->tally.lost);
     s.redelivered = atomic_load(&queue->tally.redelivered);
     s.abandoned = atomic_load(&queue->tally.abandoned);
+    s.puts -= s.puts > s.abandoned ? s.abandoned : s.puts;
+    s.gets = s.puts > s.size + s.lost ? s.puts - s.size - s.lost : 0;
+    s.put_waits = atomic_load(&queue->room_waits);
+    s.get_waits = atomic_load(&queue->filled_waits);
+    s.high_water = atomic_load(&queue->high_water);
     *stats = s;
     return 0;
 }

@@ -1,7 +1,7 @@
 /* A queue among other things that are waited for: beside them in yunta_wait_many, or by a descriptor.
  * Never takes a message, never lets a descriptor go quiet but before a look.
  * Next: comm/wait_many.c; sync/listen.h; comm/README.md for the order of quiet, hint and look. */
-#include "comm/queue.h"
+#include "comm/store.h"
 #include "comm/wait_many.h"
 #include "os/doorbell.h"
 #include "os/futex.h"
@@ -13,6 +13,8 @@ static bool get_is_ready(yn_self *me, void *queue)
     yn_turn turn = {.me = me};
     yn_link_shared *link;
     uint64_t position;
+    if (q->store)
+        return yn_store_size(me, q, &position) != 0 || position > 0 || atomic_load(&q->closed);
     int r = yn_queue_has_orphans(&turn, q) ? YN_RING_DONE : yn_queue_front(&turn, q, &link, &position);
     if (r == YN_RING_WAIT && atomic_load(&q->closed)) /* perhaps its closer died before it was sealed */
         r = yn_chain_seal(me, q) != 0 ? -ENOMEM : yn_queue_front(&turn, q, &link, &position);
@@ -25,6 +27,8 @@ static bool put_is_ready(yn_self *me, void *queue)
     yunta_queue *q = queue;
     yn_turn turn = {.me = me};
     uint64_t position;
+    if (q->store)
+        return atomic_load(&q->closed) || yn_store_has_room(me, q);
     if (q->capacity == 0 || atomic_load(&q->closed))
         return true;
     int r = yn_ring_back(&turn, &atomic_load(&q->first)->ring, &position);

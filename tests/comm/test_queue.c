@@ -66,7 +66,7 @@ END_TEST
 START_TEST(options_are_checked)
 {
     yunta_queue *q = (yunta_queue *)&q;
-    ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.reserved = {[5] = 1}}), -EINVAL);
+    ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.reserved = {[3] = 1}}), -EINVAL);
     ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.item_size = SIZE_MAX}), -EOVERFLOW);
     ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.capacity = SIZE_MAX}), -EOVERFLOW);
     ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.capacity = SIZE_MAX / 128 + 2}), -EOVERFLOW);
@@ -383,7 +383,7 @@ START_TEST(figures_are_told)
     put_int(q, 2);
     memset(&stats, 0xff, sizeof stats);
     ck_assert_int_eq(yunta_queue_read_stats(q, &stats), 0);
-    static const yunta_queue_stats expected = {.size = 2};
+    static const yunta_queue_stats expected = {.size = 2, .puts = 2, .high_water = 2};
     ck_assert_mem_eq(&stats, &expected, sizeof stats);
     yunta_queue_destroy(q);
 }

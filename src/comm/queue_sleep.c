@@ -1,0 +1,97 @@
+/* How those who put, get or join wait: they spin while that pays, then sleep.
+ * Never sleeps but by an eventcount of the queue's; a wake that came to the wrong one is passed on.
+ * Next: sync/wait.h, eventcounts; comm/queue.c and comm/queue_store.c, what is tried. */
+#include "comm/queue.h"
+#include "sync/listen.h"
+
+static yn_event_shared *event_of(const yn_side *s, yunta_queue *q)
+{
+    return (yn_event_shared *)(void *)((char *)q + s->event);
+}
+
+/* Spins for as long as that has been worth it lately. */
+static bool spin(const yn_side *s, yn_turn *turn, yunta_queue *q)
+{
+    _Atomic uint32_t *patience = (_Atomic uint32_t *)(void *)((char *)q + s->patience);
+    uint32_t ns = atomic_load_explicit(patience, memory_order_relaxed), most = (uint32_t)yn_spin_ns(), least = most / 8;
+    yn_spin clock = {0, 0};
+    bool worth = false;
+    while (!worth && yn_spin_more(&clock, ns))
+        worth = s->is_worth_it(turn, q);
+    uint32_t adapted = worth ? ns * 2 : ns / 2;
+    adapted = adapted > most ? most : adapted < least ? least : adapted;
+    if (adapted != ns)
+        atomic_store_explicit(patience, adapted, memory_order_relaxed);
+    return worth;
+}
+
+void yn_queue_announce(yn_turn *turn, yunta_queue *q)
+{
+    if (YN_LIKELY(!turn->repaired))
+        return;
+    turn->repaired = false;
+    yn_queue_tell_all(q);
+}
+
+static int attempt(const yn_side *s, yn_turn *turn, yunta_queue *q)
+{
+    int r = s->attempt(turn, q);
+    yn_queue_announce(turn, q);
+    return r;
+}
+
+/* We slept, and one wake may have stood for several messages (cells), or was meant for one that we have not taken:
+ * passes it on. */
+static void pass_baton(const yn_side *s, yn_turn *turn, yunta_queue *q, int r)
+{
+    yn_turn look = {.me = turn->me};
+    if (r != YN_RING_DONE || s->is_more(&look, q))
+        yn_event_notify_one(event_of(s, q));
+    yn_queue_announce(&look, q);
+}
+
+/* No time is left, and there was nothing. */
+static int give_up(const yn_side *s, yn_turn *turn, yunta_queue *q)
+{
+    bool described =
+        s->event == offsetof(yunta_queue, filled) && atomic_load_explicit(&q->described, memory_order_relaxed);
+    yn_listener_shared *descriptor = described ? yn_queue_quiet(turn->me, q) : NULL;
+    int r = descriptor ? attempt(s, turn, q) : YN_RING_WAIT;
+    if (r == YN_RING_WAIT)
+        return -ETIMEDOUT;
+    yn_listener_ring(descriptor); /* there may be more */
+    return r;
+}
+
+int yn_queue_wait(const yn_side *s, yn_turn *turn, yunta_queue *q, yn_deadline deadline)
+{
+    yn_event_shared *event = event_of(s, q);
+    bool slept = false;
+    int r;
+    for (;;) {
+        bool worth = deadline != 0 && spin(s, turn, q);
+        uint32_t key = yn_event_key(event);
+        r = attempt(s, turn, q);
+        if (r != YN_RING_WAIT)
+            break;
+        if (yn_deadline_left(deadline) == 0)
+            return give_up(s, turn, q);
+        if (worth) /* somebody else was faster */
+            continue;
+        yn_event_announce(event);
+        yn_full_fence();
+        r = attempt(s, turn, q);
+        if (r != YN_RING_WAIT)
+            break;
+        if (atomic_load(&q->unswept))
+            yn_chain_sweep(turn, q);
+        atomic_fetch_add_explicit((_Atomic uint64_t *)(void *)((char *)q + s->waits), 1, memory_order_relaxed);
+        r = yn_event_wait(turn->me, event, key, deadline);
+        if (r == -ENOMEM)
+            return r;
+        slept = true;
+    }
+    if (slept)
+        pass_baton(s, turn, q, r);
+    return r;
+}
