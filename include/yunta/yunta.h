@@ -22,5 +22,6 @@
 #include <yunta/pool.h>
 #include <yunta/future.h>
 #include <yunta/wait.h>
+#include <yunta/block.h>
 
 #endif

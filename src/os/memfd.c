@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -22,6 +23,36 @@ int yn_memfd_create(const char *name)
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create(name, MFD_CLOEXEC);
     return fd >= 0 ? fd : -errno;
+}
+
+int yn_memfd_create_sealable(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    fchmod(fd, S_IRUSR | S_IWUSR); /* else any user who is sent it for reading could open it anew for writing */
+    return fd;
+}
+
+int yn_memfd_seals(int fd)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 ? seals : -errno;
+}
+
+int yn_memfd_seal(int fd, int seals)
+{
+    return fcntl(fd, F_ADD_SEALS, seals) == 0 ? 0 : -errno;
+}
+
+int yn_memfd_reopen_read_only(int fd)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int reopened = open(path, O_RDONLY | O_CLOEXEC);
+    return reopened >= 0 ? reopened : -errno;
 }
 
 /* Of a limit, what is left to what nobody asks for: page tables, stacks, the programs' own memory. */
