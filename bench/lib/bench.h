@@ -14,7 +14,7 @@ int64_t bench_now(void);
 void bench_pause(int64_t ns);
 
 /* A result is wrong, or the measurement cannot go on: says so on stderr and ends the program with status 1. */
-_Noreturn void bench_wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void bench_wrong(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* malloc that does not fail; freed by free. */
 void *bench_alloc(size_t size);
