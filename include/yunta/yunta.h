@@ -18,6 +18,7 @@
 #include <yunta/queue.h>
 #include <yunta/queue_many.h>
 #include <yunta/queue_loan.h>
+#include <yunta/pipe.h>
 #include <yunta/task.h>
 #include <yunta/pool.h>
 #include <yunta/future.h>

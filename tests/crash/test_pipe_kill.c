@@ -1,0 +1,218 @@
+/* Pipe: who sends or receives is killed at every step that others can tell from the one before, and at random moments.
+ * It must not rely on time: what is left is looked at when the victim is dead and that is known.
+ * Read next: src/comm/README.md, what a death leaves.
+ *
+ * labels: ptrace
+ * timeout: 120 */
+#include "../comm/test_queue_guest.h"
+#include "comm/pipe.h"
+#include "stepkill.h"
+
+#include <errno.h>
+#include <string.h>
+
+typedef enum action { SEND, SEND_LARGE, RECEIVE, RECEIVE_LARGE, WRITE, READ, OPEN_AND_CLOSE } action;
+enum { LARGE = 700 };
+
+typedef struct scene {
+    yunta_pipe *first, *second;
+    action act;
+    _Atomic yn_claim victim;
+    char text[LARGE];
+    step_range memory[STEP_RANGES];
+} scene;
+
+static bool is_stream(const scene *s)
+{
+    return s->act == WRITE || s->act == READ;
+}
+
+static void set_up(void *context)
+{
+    scene *s = context;
+    yunta_pipe_options o = {.capacity = 128, .stream = is_stream(s)};
+    ck_assert_int_eq(yunta_pipe_create(&s->first, &s->second, &o), 0);
+    bool large = s->act == RECEIVE_LARGE;
+    if (is_stream(s))
+        ck_assert_int_eq(yunta_pipe_write(s->first, s->text, 8, NULL, 0), 0);
+    else
+        ck_assert_int_eq(yunta_pipe_send(s->first, s->text, large ? LARGE : 8, 0), 0);
+    s->memory[0] = (step_range){s->first->pipe, sizeof *s->first->pipe};
+    s->memory[1] = (step_range){s->first->pipe->way[0].tape, 128};
+    atomic_store(&s->victim, 0);
+}
+
+static void join_team(void *context)
+{
+    scene *s = context;
+    atomic_store(&s->victim, guest_self()->claim);
+}
+
+static void run_victim(void *context)
+{
+    scene *s = context;
+    static char out[LARGE];
+    size_t size;
+    if (s->act == SEND || s->act == SEND_LARGE)
+        yunta_pipe_send(s->first, s->text, s->act == SEND ? 16 : LARGE, 0);
+    else if (s->act == RECEIVE || s->act == RECEIVE_LARGE)
+        yunta_pipe_receive(s->second, out, sizeof out, &size, 0);
+    else if (s->act == WRITE)
+        yunta_pipe_write(s->first, s->text, 16, NULL, 0);
+    else if (s->act == READ)
+        yunta_pipe_read(s->second, out, sizeof out, &size, 0);
+    if (s->act == OPEN_AND_CLOSE && yunta_pipe_open(s->second) == 0)
+        yunta_pipe_close(s->second);
+}
+
+/* The first message is there, unless it has been received; a second is there whole, or not at all. */
+static void check_messages(scene *s)
+{
+    char out[LARGE];
+    size_t size = 0;
+    int r = yunta_pipe_receive(s->second, out, sizeof out, &size, 0), seen = 0;
+    for (; r == 0; r = yunta_pipe_receive(s->second, out, sizeof out, &size, 0), seen++) {
+        bool second = seen == 1;
+        size_t expected = second ? (s->act == SEND ? 16 : LARGE) : s->act == RECEIVE_LARGE ? LARGE : 8;
+        ck_assert_uint_eq(size, expected);
+        ck_assert_mem_eq(out, s->text, size);
+    }
+    ck_assert_int_eq(r, -ETIMEDOUT);
+    bool receives = s->act == RECEIVE || s->act == RECEIVE_LARGE;
+    ck_assert_int_ge(seen, receives ? 0 : 1);
+    ck_assert_int_le(seen, s->act == SEND || s->act == SEND_LARGE ? 2 : 1);
+}
+
+static void check_bytes(scene *s)
+{
+    char out[LARGE];
+    size_t size = 0;
+    int r = yunta_pipe_read(s->second, out, sizeof out, &size, 0);
+    ck_assert(r == 0 ? size == 8 || (s->act == WRITE && size == 24) : r == -ETIMEDOUT && s->act == READ);
+}
+
+static void check(void *context, long point)
+{
+    scene *s = context;
+    (void)point;
+    guest_bury(atomic_load(&s->victim));
+    ck_assert(yn_pipe_is_sound(guest_self(), s->first));
+    if (is_stream(s))
+        check_bytes(s);
+    else
+        check_messages(s);
+    char text[16];
+    size_t size = 0;
+    if (!is_stream(s)) {
+        ck_assert_int_eq(yunta_pipe_send(s->second, s->text, 16, 0), 0);
+        ck_assert_int_eq(yunta_pipe_receive(s->first, text, 16, &size, 0), 0);
+        ck_assert_int_eq(yunta_pipe_send(s->first, s->text, LARGE, 0), 0);
+    }
+    ck_assert_int_eq(yunta_pipe_close(s->first), 0);
+    ck_assert_int_eq(yunta_pipe_close(s->second), 0);
+    ck_assert(yn_pipe_is_sound(guest_self(), s->first));
+    yunta_pipe_destroy(s->first);
+}
+
+START_TEST(killed_at_every_step)
+{
+    scene *s = step_shared(sizeof *s);
+    s->act = (action)_i;
+    memset(s->text, 'm', LARGE);
+    step_plan plan = {
+        .setup = set_up, .prepare = join_team, .victim = run_victim, .check = check, .context = s, .memory = s->memory};
+    ck_assert_int_gt(step_kill_sweep(&plan), 4);
+    step_unshare(s, sizeof *s);
+}
+END_TEST
+
+/* At random moments. */
+enum { WORKERS = 3, KILLS = 60, MOST = 3000 };
+
+typedef struct stress {
+    yunta_pipe *first, *second;
+    _Atomic yn_claim claim[WORKERS];
+    _Atomic long wrong;
+    _Atomic long turns;
+} stress;
+
+typedef struct part {
+    stress *s;
+    int number;
+} part;
+
+static int fill(char *text, unsigned seed)
+{
+    int size = 8 + (int)(seed % MOST);
+    memset(text, (int)(seed % 251), (size_t)size);
+    return size;
+}
+
+static bool is_whole(const char *text, size_t size)
+{
+    for (size_t i = 1; i < size; i++)
+        if (text[i] != text[0])
+            return false;
+    return size >= 8;
+}
+
+static int talk(void *context)
+{
+    part *p = context;
+    char text[MOST + 8], out[MOST + 8];
+    unsigned seed = (unsigned)getpid();
+    while (atomic_load(&p->s->wrong) == 0) {
+        size_t size;
+        seed = seed * 1664525u + 1013904223u;
+        int length = fill(text, seed >> 8);
+        int r = yunta_pipe_send(p->s->first, text, (size_t)length, p->number ? 1 : 0);
+        if (r != 0 && r != -ETIMEDOUT)
+            atomic_store(&p->s->wrong, r);
+        r = yunta_pipe_receive(p->s->second, out, sizeof out, &size, p->number ? 1 : 0);
+        if ((r != 0 && r != -ETIMEDOUT) || (r == 0 && !is_whole(out, size)))
+            atomic_store(&p->s->wrong, r ? r : 1);
+        atomic_fetch_add(&p->s->turns, 1);
+    }
+    return 1;
+}
+
+START_TEST(killed_at_random)
+{
+    stress *s = guest_memory(sizeof *s);
+    guest g[WORKERS];
+    part p[WORKERS];
+    ck_assert_int_eq(yunta_pipe_create(&s->first, &s->second, &(yunta_pipe_options){.capacity = 4096}), 0);
+    for (int i = 0; i < WORKERS; i++) {
+        p[i] = (part){s, i};
+        g[i] = guest_start(&s->claim[i], talk, &p[i]);
+    }
+    for (int k = 0; k < KILLS; k++) {
+        int i = k % WORKERS;
+        long turns = atomic_load(&s->turns) + 1 + k * 7 % 40;
+        test_wait_until(atomic_load(&s->turns) > turns && atomic_load(&s->claim[i]) != 0, 10000);
+        guest_kill(&g[i]);
+        g[i] = guest_start(&s->claim[i], talk, &p[i]);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        guest_kill(&g[i]);
+    ck_assert_int_eq(atomic_load(&s->wrong), 0);
+    ck_assert(yn_pipe_is_sound(guest_self(), s->first));
+    yunta_pipe_destroy(s->first);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("pipe, killed");
+    TCase *cases = test_case(suite, "kills");
+    tcase_set_timeout(cases, 100);
+    tcase_add_test(cases, killed_at_random);
+    if (step_is_possible())
+        tcase_add_loop_test(cases, killed_at_every_step, SEND, OPEN_AND_CLOSE + 1);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
