@@ -179,7 +179,8 @@ static void end_children_of(watch *w, yn_claim parent)
         yn_slot_shared *slot = yn_slot_below_used(table, i);
         uint64_t word = atomic_load(&slot->word);
         yn_slot_state state = yn_slot_state_of(word);
-        if (atomic_load(&slot->parent) != parent || state == YN_SLOT_FREE || state == YN_SLOT_TAKEN)
+        if (atomic_load(&slot->parent) != parent || state == YN_SLOT_FREE || state == YN_SLOT_TAKEN ||
+            state == YN_SLOT_GUESTS)
             continue;
         yn_claim claim = yn_claim_make(i, word >> 24);
         if (descriptor_of(w, claim) >= 0) {
@@ -248,6 +249,8 @@ static void find_lost_guests(watch *w)
         if (yn_slot_state_of(word) == YN_SLOT_STARTING && atomic_load(&slot->parent) == 0 &&
             descriptor_of(w, claim) < 0)
             find_member(w, slot, claim, YN_SLOT_STARTING);
+        else if (yn_slot_state_of(word) == YN_SLOT_GUESTS)
+            yn_slot_free_guests(table, i, word);
     }
 }
 

@@ -69,13 +69,14 @@ static uint64_t next_epoch(uint64_t word)
 
 static yn_claim take_from(yn_slot_table_shared *table, uint32_t from, uint32_t to, yn_claim parent, int32_t pid)
 {
-    uint64_t taker = parent ? yn_claim_slot(parent) : YN_SLOT_MOST;
+    uint64_t taker =
+        parent ? yn_claim_slot(parent) << 4 | YN_SLOT_TAKEN : ((uint32_t)pid & YN_SLOT_MOST) << 4 | YN_SLOT_GUESTS;
     for (uint32_t i = from; i < to; i++) {
         yn_slot_shared *slot = yn_slot_at(table, i);
         uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
         if (yn_slot_state_of(word) != YN_SLOT_FREE)
             continue;
-        uint64_t epoch = next_epoch(word), taken = epoch | taker << 4 | YN_SLOT_TAKEN;
+        uint64_t epoch = next_epoch(word), taken = epoch | taker;
         yn_claim claim = yn_claim_make(i, epoch >> 24);
         /* The bounds go up first: whoever walks the table up to one meets this slot, and a death leaves the other too
          * high at most. */
@@ -152,6 +153,16 @@ void yn_slot_free_taken(yn_slot_table_shared *table, yn_claim dead)
         if (yn_slot_state_of(word) == YN_SLOT_TAKEN && yn_claim_slot(word) == yn_claim_slot(dead))
             leave(table, i, word);
     }
+}
+
+/* Two bits of its pid are not in the word (pids end at 2^22): each of four that is there may be the one. */
+void yn_slot_free_guests(yn_slot_table_shared *table, uint32_t number, uint64_t word)
+{
+    long low = yn_claim_slot(word);
+    for (long pid = low; pid < 4 * (1L << YN_SLOT_BITS); pid += 1L << YN_SLOT_BITS)
+        if (pid > 0 && yn_raw2(SYS_kill, pid, 0) != -ESRCH)
+            return;
+    leave(table, number, word);
 }
 
 YN_IN_CHILD bool yn_slot_set_pid(yn_slot_shared *slot, yn_claim claim, int32_t pid)

@@ -18,7 +18,8 @@ typedef enum yn_slot_state {
     YN_SLOT_STARTING = 1, /* given to a process that is being started; claims of it count as alive */
     YN_SLOT_LIVE = 2,     /* its process has announced itself to the watch */
     YN_SLOT_DEAD = 3,     /* declared dead; what it had started is being ended */
-    YN_SLOT_TAKEN = 4     /* being cleared by its taker, whose number stands in the word, for a new tenant */
+    YN_SLOT_TAKEN = 4,    /* being cleared by its taker, whose number stands in the word, for a new tenant */
+    YN_SLOT_GUESTS = 5    /* the same by a process for itself: what fits of its pid stands in the word */
 } yn_slot_state;
 
 typedef enum yn_nudge { YN_NUDGE_COUNT = 0, YN_NUDGE_CLAIM = 1 } yn_nudge;
@@ -141,6 +142,9 @@ bool yn_slot_declare_dead(yn_slot_table_shared *table, yn_claim claim);
 
 /* DEAD → FREE, for the next tenant. Repeatable. */
 void yn_slot_free(yn_slot_table_shared *table, yn_claim claim);
+
+/* GUESTS → FREE for a slot whose word is this, if there is no process any more that may have taken it. */
+void yn_slot_free_guests(yn_slot_table_shared *table, uint32_t number, uint64_t word);
 
 /* TAKEN → FREE for each slot that a dead process was taking. Before its own slot is freed. */
 void yn_slot_free_taken(yn_slot_table_shared *table, yn_claim dead);

@@ -151,6 +151,52 @@ START_TEST(who_takes_a_slot_may_die)
 }
 END_TEST
 
+static void join_as_a_guest(void *context)
+{
+    join_team(context);
+}
+
+/* A guest that dies before the watch has heard of it is found when the next one ends. */
+static void no_guest_is_left(void *context, long point)
+{
+    const uint32_t *before = context;
+    (void)point;
+    pid_t next = fork();
+    ck_assert_int_ge(next, 0);
+    if (next == 0) {
+        join_team(NULL);
+        _exit(0);
+    }
+    int status;
+    while (waitpid(next, &status, 0) < 0) /* the stepper's alarm */
+        ck_assert_int_eq(errno, EINTR);
+    ck_assert_int_eq(status, 0);
+    yn_slot_table_shared *table = &self()->arena->slots;
+    for (uint32_t i = 0; i < atomic_load(&table->used); i++) {
+        yn_slot_shared *slot = yn_slot_at(table, i);
+        if (slot != self()->slot)
+            test_wait_until(yn_slot_state_of(atomic_load(&slot->word)) == YN_SLOT_FREE, 20000);
+    }
+    ck_assert_uint_le(atomic_load(&table->alive), *before + 1); /* who dies before it has taken one may leave that */
+    atomic_store(&table->alive, *before);
+}
+
+START_TEST(who_joins_as_a_guest_may_die)
+{
+    runs_one(YUNTA_FORK);
+    yn_slot_table_shared *table = &self()->arena->slots;
+    test_wait_until(atomic_load(&table->alive) == 1, 20000);
+    uint32_t *before = step_shared(sizeof *before);
+    *before = atomic_load(&table->alive);
+    step_range memory[STEP_RANGES] = {{table, sizeof *table}, {yn_slot_at(table, 0), 4 * sizeof(yn_slot_shared)}};
+    step_plan plan = {.victim = join_as_a_guest, .check = no_guest_is_left, .context = before, .memory = memory};
+    long points = step_kill_sweep(&plan);
+    printf("a guest: killed at %ld points\n", points);
+    ck_assert_int_gt(points, 20);
+    step_unshare(before, sizeof *before);
+}
+END_TEST
+
 /* A child that is so late that its slot was taken back, and has another tenant. */
 START_TEST(who_comes_late_leaves_the_next_tenant_alone)
 {
@@ -202,6 +248,7 @@ static Suite *make(void)
     if (step_is_possible()) {
         tcase_add_test(cases, who_starts_the_next_watch_may_die);
         tcase_add_test(cases, who_takes_a_slot_may_die);
+        tcase_add_test(cases, who_joins_as_a_guest_may_die);
     }
     return suite;
 }
