@@ -24,5 +24,9 @@
 #include <yunta/future.h>
 #include <yunta/wait.h>
 #include <yunta/block.h>
+#include <yunta/dict.h>
+#include <yunta/vector.h>
+#include <yunta/string.h>
+#include <yunta/counters.h>
 
 #endif

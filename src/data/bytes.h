@@ -1,0 +1,91 @@
+/* Bytes: hashing, comparing and copying what may be freed and used anew at the same moment.
+ *
+ * A reader that takes no lock copies first and asks afterwards whether what it copied was still there (guard.h). Until
+ * then the bytes may be anything, and may be anybody's. */
+#ifndef YN_BYTES_H
+#define YN_BYTES_H
+
+#include "base/base.h"
+
+__extension__ typedef unsigned __int128 yn_wide;
+
+static inline uint64_t yn_fold(uint64_t a, uint64_t b)
+{
+    yn_wide product = (yn_wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t yn_load_64(const unsigned char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, 8);
+    return word;
+}
+
+static inline uint64_t yn_load_32(const unsigned char *p)
+{
+    uint32_t word;
+    memcpy(&word, p, 4);
+    return word;
+}
+
+/* Any bytes to 64, by multiplying and folding, as wyhash does; nobody who does not know the seed can choose keys that
+ * collide. */
+static inline uint64_t yn_hash(const void *key, size_t size, uint64_t seed)
+{
+    const unsigned char *p = key;
+    uint64_t a, b,
+        h = seed ^ yn_fold(seed ^ UINT64_C(0xa0761d6478bd642f), (uint64_t)size ^ UINT64_C(0xe7037ed1a0b428db));
+    for (; size > 16; size -= 16, p += 16)
+        h = yn_fold(yn_load_64(p) ^ UINT64_C(0x8ebc6af09c88c6e3), yn_load_64(p + 8) ^ h);
+    if (size >= 8) {
+        a = yn_load_64(p);
+        b = yn_load_64(p + size - 8);
+    } else if (size >= 4) {
+        a = yn_load_32(p);
+        b = yn_load_32(p + size - 4);
+    } else {
+        a = size > 0 ? (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1] : 0;
+        b = 0;
+    }
+    return yn_fold(yn_fold(a ^ UINT64_C(0x589965cc75374cc3), b ^ h) ^ seed, UINT64_C(0x1d8e4e27c47d124f));
+}
+
+#if defined(YN_THREAD_SANITIZER)
+/* Seen by it, the calls below would be races, which they are. */
+YN_RACES_ON_PURPOSE static void yn_bytes_copy(void *to, const void *from, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        ((unsigned char *)to)[i] = ((const volatile unsigned char *)from)[i];
+}
+
+YN_RACES_ON_PURPOSE static bool yn_bytes_equal(const void *theirs, const void *ours, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (((const unsigned char *)ours)[i] != ((const volatile unsigned char *)theirs)[i])
+            return false;
+    return true;
+}
+#else
+/* A call of memcpy costs as much as all the rest of a short copy. */
+static inline void yn_bytes_copy(void *to, const void *from, size_t size)
+{
+    if (size == 8)
+        memcpy(to, from, 8);
+    else if (size == 4)
+        memcpy(to, from, 4);
+    else if (size > 0)
+        memcpy(to, from, size);
+}
+
+static inline bool yn_bytes_equal(const void *theirs, const void *ours, size_t size)
+{
+    if (size == 8)
+        return yn_load_64(theirs) == yn_load_64(ours);
+    if (size == 4)
+        return yn_load_32(theirs) == yn_load_32(ours);
+    return size == 0 || memcmp(theirs, ours, size) == 0;
+}
+#endif
+
+#endif

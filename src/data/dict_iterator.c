@@ -1,0 +1,202 @@
+/* Going through a dict, stripe by stripe, and in each in the order of the tags: so it does not matter what a table
+ * looks like by then. Never keeps a pointer into the dict from one call to the next; never writes to it. Next:
+ * data/dict.c, how readers do without a guard. */
+#include "data/dict.h"
+
+#include <stdlib.h>
+
+#define TAG_END (UINT64_C(1) << YN_TAG_BITS)
+
+/* Private memory. Entries of one stripe with the same tag, of which there is nearly always one, are copied together. */
+struct yunta_dict_iterator {
+    yunta_dict *dict;
+    uint64_t stripe, tag; /* all stripes below it are done; in it, all tags below */
+    unsigned char *group; /* entries copied: each a `head`, its key, its value */
+    size_t room, used, at;
+};
+
+typedef struct head {
+    size_t key_size, value_size;
+} head;
+
+#define ALIGNMENT _Alignof(max_align_t)
+
+static size_t bytes_of(size_t key_size, size_t value_size)
+{
+    return yn_round_up(sizeof(head), ALIGNMENT) + yn_round_up(key_size, ALIGNMENT) + yn_round_up(value_size, ALIGNMENT);
+}
+
+static unsigned char *key_of(unsigned char *entry)
+{
+    return entry + yn_round_up(sizeof(head), ALIGNMENT);
+}
+
+/* Whether a word found at place `i` is a node's of a tag that is wanted, and better than the best so far. One whose
+ * home lies behind it has come round from the end of the table. */
+static bool is_better(const yunta_dict_iterator *it, uint64_t table, uint64_t word, uint64_t i, bool round,
+                      uint64_t best)
+{
+    uint64_t tag = yn_word_tag(word);
+    return word >= YN_WORD_LEAST && tag >= it->tag && tag < best && (yn_table_home(table, tag) > i) == round;
+}
+
+/* The lowest tag from it->tag on that the table holds; TAG_END: none. What is freed meanwhile shows in the version. */
+static uint64_t next_tag(yunta_dict_iterator *it, uint64_t table)
+{
+    const _Atomic uint64_t *words = yn_table_words(it->dict, table);
+    uint64_t best = TAG_END, last = yn_table_last(table);
+    for (uint64_t i = yn_table_home(table, it->tag); i <= last; i++) {
+        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+        if (word == 0 && best != TAG_END)
+            return best; /* what has its home before an empty word stands before it */
+        if (is_better(it, table, word, i, false, best))
+            best = yn_word_tag(word);
+    }
+    for (uint64_t i = 0; i <= last; i++) {
+        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+        if (word == 0)
+            break;
+        if (is_better(it, table, word, i, true, best))
+            best = yn_word_tag(word);
+    }
+    return best;
+}
+
+static int make_room(yunta_dict_iterator *it, size_t more)
+{
+    if (it->used + more <= it->room)
+        return 0;
+    size_t room = it->used + more + it->room;
+    unsigned char *group = realloc(it->group, room);
+    if (!group)
+        return -ENOMEM;
+    it->group = group;
+    it->room = room;
+    return 0;
+}
+
+static int copy_node(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint64_t version, yn_node_shared *node)
+{
+    head sizes = {yn_glance(&node->key_size), yn_glance(&node->value_size)};
+    if (!yn_version_holds(now, version))
+        return YN_DICT_AGAIN;
+    int r = make_room(it, bytes_of(sizes.key_size, sizes.value_size));
+    if (r != 0)
+        return r;
+    unsigned char *key = key_of(it->group + it->used);
+    unsigned char *value = key + yn_round_up(sizes.key_size, ALIGNMENT);
+    memcpy(it->group + it->used, &sizes, sizeof sizes);
+    yn_bytes_copy(key, node->bytes, sizes.key_size);
+    if (sizes.value_size > 8) {
+        yn_bytes_copy(value, yn_node_value(node, sizes.key_size), sizes.value_size);
+    } else if (sizes.value_size > 0) {
+        uint64_t word = atomic_load_explicit(yn_node_word(node, sizes.key_size), memory_order_acquire);
+        yn_bytes_copy(value, &word, sizes.value_size);
+    }
+    it->used += bytes_of(sizes.key_size, sizes.value_size);
+    return 0;
+}
+
+static int copy_tag(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint64_t version, uint64_t table,
+                    uint64_t tag)
+{
+    const _Atomic uint64_t *words = yn_table_words(it->dict, table);
+    uint64_t last = yn_table_last(table), i = yn_table_home(table, tag);
+    for (uint64_t n = 0; n <= last; n++, i = (i + 1) & last) {
+        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+        if (word == 0)
+            break;
+        if (word < YN_WORD_LEAST || yn_word_tag(word) != tag)
+            continue;
+        if (!yn_version_holds(now, version))
+            return YN_DICT_AGAIN;
+        int r = copy_node(it, now, version, yn_word_node(it->dict, word));
+        if (r != 0)
+            return r;
+    }
+    return yn_version_holds(now, version) ? 0 : YN_DICT_AGAIN;
+}
+
+/* Copies what the stripe has of the next tag, or nothing: then it has no more. 0, AGAIN or -ENOMEM. */
+static int gather(yunta_dict_iterator *it)
+{
+    yn_stripe_shared *stripe = &it->dict->stripe[it->stripe];
+    uint64_t version = yn_version_read(&stripe->version);
+    uint64_t table = atomic_load_explicit(&stripe->table, memory_order_acquire);
+    it->used = it->at = 0;
+    if (table == 0 || it->tag == TAG_END)
+        return 0;
+    uint64_t tag = next_tag(it, table);
+    if (!yn_version_holds(&stripe->version, version))
+        return YN_DICT_AGAIN;
+    int r = tag == TAG_END ? 0 : copy_tag(it, &stripe->version, version, table, tag);
+    if (r == 0)
+        it->tag = tag + (tag != TAG_END);
+    return r;
+}
+
+static int gather_guarded(yunta_dict_iterator *it)
+{
+    int r;
+    yn_stripe_shared *stripe = &it->dict->stripe[it->stripe];
+    yn_self *me = yn_self_get(&r);
+    if (!me)
+        return r;
+    r = yn_stripe_enter_soon(me, it->dict, stripe);
+    if (r != 0)
+        return r == -ETIMEDOUT ? YN_DICT_AGAIN : r;
+    r = gather(it);
+    yn_stripe_leave(me, stripe);
+    return r;
+}
+
+int yunta_dict_iterate(yunta_dict_iterator **iterator, yunta_dict *dict)
+{
+    if (!iterator || !dict)
+        return -EINVAL;
+    yunta_dict_iterator *it = calloc(1, sizeof *it);
+    if (!it)
+        return -ENOMEM;
+    it->dict = dict;
+    *iterator = it;
+    return 0;
+}
+
+int yunta_dict_next(yunta_dict_iterator *iterator, yunta_dict_entry *entry)
+{
+    yunta_dict_iterator *it = iterator;
+    if (!it || !entry)
+        return -EINVAL;
+    while (it->at == it->used) {
+        if (it->stripe > it->dict->mask)
+            return 0;
+        int r = YN_DICT_AGAIN;
+        for (int i = 0; r == YN_DICT_AGAIN && i < YN_DICT_TRIES; i++)
+            r = gather(it);
+        r = r == YN_DICT_AGAIN ? gather_guarded(it) : r;
+        if (r == YN_DICT_AGAIN)
+            continue;
+        if (r != 0)
+            return r;
+        if (it->used == 0) {
+            it->stripe++;
+            it->tag = 0;
+        }
+    }
+    head sizes;
+    memcpy(&sizes, it->group + it->at, sizeof sizes);
+    entry->key = key_of(it->group + it->at);
+    entry->key_size = sizes.key_size;
+    entry->value = key_of(it->group + it->at) + yn_round_up(sizes.key_size, ALIGNMENT);
+    entry->value_size = sizes.value_size;
+    it->at += bytes_of(sizes.key_size, sizes.value_size);
+    return 1;
+}
+
+yunta_dict_iterator *yunta_dict_iterator_destroy(yunta_dict_iterator *iterator)
+{
+    if (iterator)
+        free(iterator->group);
+    free(iterator);
+    return NULL;
+}

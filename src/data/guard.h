@@ -1,0 +1,65 @@
+/* Guard: the lock of those who write to a container, which hides the deaths of its owners: the next one puts right what
+ * the dead one left, and nobody is told.
+ *
+ * What a guard protects is changed by single stores, each of which leaves it whole; so repairing is only tidying up. A
+ * repair may be done twice: who dies over it leaves it to the next one. */
+#ifndef YN_GUARD_H
+#define YN_GUARD_H
+
+#include "sync/lock.h"
+
+/* 0; -ENOMEM (no seat to wait in); -ETIMEDOUT. */
+static inline int yn_guard_enter_by(yn_self *me, struct yunta_lock *guard, yn_deadline deadline,
+                                    void (*repair)(yn_self *me, void *what), void *what)
+{
+    int r = yn_lock_acquire(me, guard, deadline);
+    if (YN_LIKELY(r != -EOWNERDEAD))
+        return r;
+    repair(me, what);
+    yn_lock_mark_consistent(me, guard);
+    return 0;
+}
+
+static inline int yn_guard_enter(yn_self *me, struct yunta_lock *guard, void (*repair)(yn_self *me, void *what),
+                                 void *what)
+{
+    return yn_guard_enter_by(me, guard, YN_NEVER, repair, what);
+}
+
+static inline void yn_guard_leave(yn_self *me, struct yunta_lock *guard)
+{
+    yn_lock_release(me, guard);
+}
+
+static inline bool yn_guard_is_open(const struct yunta_lock *guard)
+{
+    return atomic_load(&guard->word) == 0;
+}
+
+/* Versions: a writer raises the version after it has taken something out of readers' sight and before it frees it. A
+ * reader reads the version, then the rest, then the version again: if it is the same, nothing that it has seen had been
+ * freed while it looked. What it has seen otherwise means nothing, but memory of the arena can always be read. */
+static inline uint64_t yn_version_read(const _Atomic uint64_t *version)
+{
+    return atomic_load_explicit(version, memory_order_acquire);
+}
+
+static inline bool yn_version_holds(const _Atomic uint64_t *version, uint64_t seen)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(version, memory_order_relaxed) == seen;
+}
+
+/* By the guard's owner. What it stores afterwards, into what it has freed and got again too, is seen by nobody who has
+ * not seen this. */
+static inline void yn_version_raise(_Atomic uint64_t *version)
+{
+    atomic_store_explicit(version, atomic_load_explicit(version, memory_order_relaxed) + 1, memory_order_release);
+    atomic_thread_fence(memory_order_release);
+}
+
+/* Of a reader whose looks were all overtaken by writers: how long it waits for the guard before it looks again without.
+ * It may be held by somebody who is stopped, but then nothing overtakes. */
+enum { YN_READER_WAITS_MS = 1 };
+
+#endif
