@@ -43,6 +43,8 @@ double bench_traffic_run(const struct bench_carrier *carrier, const struct bench
 static inline size_t bench_traffic_depth(const struct bench_traffic *traffic)
 {
     size_t depth = 512 * 1024 / traffic->size;
+    if (traffic->in_place && !traffic->whole) /* they are compared with each other */
+        return 8;
     return depth > 1024 ? 1024 : depth < 4 ? 4 : depth;
 }
 

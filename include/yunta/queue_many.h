@@ -28,6 +28,7 @@ YUNTA_API int yunta_queue_get_many(yunta_queue *queue, void *items, size_t count
 YUNTA_API int yunta_queue_peek(yunta_queue *queue, void *buffer, size_t capacity, size_t *size);
 
 /* Throws away what is in the queue: at least all that was in it at the call, unless others get it; waits for nothing.
+ * Memory that is kept for loans goes as well.
  * How many messages (INT_MAX at most), or an error: -EINVAL: NULL; -ENOMEM. */
 YUNTA_API int yunta_queue_drain(yunta_queue *queue);
 

@@ -271,6 +271,7 @@ yunta_queue *yunta_queue_destroy(yunta_queue *queue)
         return NULL;
     if (atomic_load(&queue->described))
         yunta_queue_close_descriptor(queue);
+    yn_loan_free_kept(me, queue);
     if (queue->store)
         yn_store_destroy(me, queue);
     else

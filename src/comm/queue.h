@@ -33,6 +33,12 @@ typedef struct yn_berth_shared {
 #define YN_BERTH_CONDEMNED ((uintptr_t)1) /* spent; only the keeper may look at it any more */
 #define YN_BERTH_BLOCKS 26                /* block k holds 8 << k berths */
 
+/* Blocks of loans of more pages than one would cost the more to allocate, the larger they are. So a few are kept; not
+ * the huge ones, beside whose writing it does not count. */
+#define YN_LOANS_KEPT 8
+#define YN_LOAN_KEPT_LEAST ((size_t)32 << 10)
+#define YN_LOAN_KEPT_MOST ((size_t)2 << 20)
+
 struct yunta_queue {
     size_t item_size;
     uint64_t capacity; /* 0: unbounded */
@@ -62,6 +68,7 @@ struct yunta_queue {
     YN_ALIGNED(128) yn_ring_tally_shared tally;
     _Atomic uint64_t room_waits, filled_waits, joined_waits; /* how often somebody went to sleep */
     _Atomic uint64_t high_water;
+    YN_ALIGNED(128) _Atomic(void *) kept[YN_LOANS_KEPT]; /* blocks of loans that were released, for those to come */
 } YN_ALIGNED(128);
 
 /* Hazards: which links this thread may be looking at, in the words that its seat has to spare. They are left standing
@@ -147,6 +154,9 @@ int yn_queue_reserve(yn_self *me, yunta_queue *q, yn_hold *hold, yn_deadline dea
 /* Takes the oldest message, waiting for it if need be. 0; YN_RING_LARGE: it is longer than limit, *size says how long,
  * and stays; YUNTA_ECLOSED, -ETIMEDOUT, -ENOMEM. */
 int yn_queue_take(yn_self *me, yunta_queue *q, yn_hold *hold, uint64_t limit, uint64_t *size, yn_deadline deadline);
+
+/* Frees the blocks that are kept for loans. */
+void yn_loan_free_kept(yn_self *me, yunta_queue *q);
 
 /* There is something to get; there is room. The only places where those who wait are told so. */
 static inline void yn_queue_tell_filled(yunta_queue *q)

@@ -13,6 +13,52 @@ static bool is_reserved(const yunta_loan *loan)
     return loan && loan->queue && loan->data && !loan->place[0];
 }
 
+/* A block that was kept, of a fitting size. Whoever exchanges it out owns it. */
+static void *take_kept(yn_self *me, yunta_queue *q, size_t size)
+{
+    if (size <= YN_LOAN_KEPT_LEAST || size > YN_LOAN_KEPT_MOST)
+        return NULL;
+    for (int i = 0; i < YN_LOANS_KEPT; i++) {
+        void *block = atomic_load_explicit(&q->kept[i], memory_order_relaxed);
+        block = block ? atomic_exchange(&q->kept[i], NULL) : NULL;
+        size_t usable = block ? yn_heap_usable(me, block) : 0;
+        if (usable >= size && usable / 2 <= size)
+            return block;
+        yn_heap_free(me, block); /* the sizes have changed */
+    }
+    return NULL;
+}
+
+/* Keeps the block if there is a place for it, else frees it. */
+static void give_back(yn_self *me, yunta_queue *q, void *block, size_t size)
+{
+    for (int i = 0; size > YN_LOAN_KEPT_LEAST && size <= YN_LOAN_KEPT_MOST && i < YN_LOANS_KEPT; i++) {
+        void *none = NULL;
+        if (!atomic_load_explicit(&q->kept[i], memory_order_relaxed) &&
+            atomic_compare_exchange_strong(&q->kept[i], &none, block))
+            return;
+    }
+    yn_heap_free(me, block);
+}
+
+void yn_loan_free_kept(yn_self *me, yunta_queue *q)
+{
+    for (int i = 0; i < YN_LOANS_KEPT; i++)
+        yn_heap_free(me, atomic_exchange(&q->kept[i], NULL));
+}
+
+static void *new_block(yn_self *me, yunta_queue *q, size_t size)
+{
+    void *block = take_kept(me, q, size);
+    if (!block)
+        block = yn_heap_alloc(me, size, 0);
+    if (!block) {
+        yn_loan_free_kept(me, q);
+        block = yn_heap_alloc(me, size, 0);
+    }
+    return block;
+}
+
 int yunta_queue_reserve(yunta_queue *queue, size_t size, yunta_loan *loan)
 {
     int r = -EINVAL;
@@ -23,7 +69,7 @@ int yunta_queue_reserve(yunta_queue *queue, size_t size, yunta_loan *loan)
         return -EMSGSIZE;
     if (atomic_load_explicit(&queue->closed, memory_order_acquire))
         return YUNTA_ECLOSED;
-    void *block = size <= YN_MESSAGE_MOST ? yn_heap_alloc(me, size, 0) : NULL;
+    void *block = size <= YN_MESSAGE_MOST ? new_block(me, queue, size) : NULL;
     if (!block)
         return -ENOMEM;
     *loan = (yunta_loan){.data = block, .size = size, .queue = queue};
@@ -73,7 +119,7 @@ int yunta_queue_abandon(yunta_loan *loan)
     yn_self *me = is_reserved(loan) ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
-    yn_heap_free(me, loan->data);
+    give_back(me, loan->queue, loan->data, loan->size);
     *loan = (yunta_loan){.queue = NULL};
     return 0;
 }
@@ -120,7 +166,8 @@ int yunta_queue_release(yunta_loan *loan)
     void *block = loan->size > YN_CELL_INLINE ? loan->data : NULL;
     if (!let_go(me, &hold))
         return -EPERM;
-    yn_heap_free(me, block);
+    if (block)
+        give_back(me, loan->queue, block, loan->size);
     yn_queue_tell_room(loan->queue);
     *loan = (yunta_loan){.queue = NULL};
     return 0;

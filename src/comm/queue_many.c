@@ -182,6 +182,7 @@ int yunta_queue_drain(yunta_queue *queue)
     yn_self *me = queue ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
+    yn_loan_free_kept(me, queue);
     if (queue->store)
         return yn_store_drain(me, queue);
     size_t left = yunta_queue_size(queue);

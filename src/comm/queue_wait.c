@@ -31,7 +31,7 @@ static bool put_is_ready(yn_self *me, void *queue)
         return atomic_load(&q->closed) || yn_store_has_room(me, q);
     if (q->capacity == 0 || atomic_load(&q->closed))
         return true;
-    int r = yn_ring_back(&turn, &atomic_load(&q->first)->ring, &position);
+    yn_ring_result r = yn_ring_back(&turn, &atomic_load(&q->first)->ring, &position);
     yn_queue_announce(&turn, q);
     return r != YN_RING_WAIT;
 }

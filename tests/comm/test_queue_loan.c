@@ -96,11 +96,41 @@ START_TEST(loans_beside_copies)
         ck_assert_int_eq(yunta_queue_reserve(q, size, &loan), 0);
         ck_assert_int_eq(yunta_queue_abandon(&loan), 0);
     }
+    ck_assert_int_eq(yunta_queue_drain(q), 0); /* what was kept for further loans */
     yn_heap_read(guest_self(), &after);
     ck_assert_uint_eq(after.blocks, before.blocks);
     yunta_queue_destroy(q);
     free(message);
     free(back);
+}
+END_TEST
+
+/* Large blocks are used again, a few are kept, not those of another size; and none stands in the way of memory. */
+START_TEST(large_blocks_are_kept)
+{
+    enum { MANY = 20, SIZE = 100000 };
+    yunta_loan loans[MANY], other;
+    yn_heap_figures before, after;
+    ck_assert_int_eq(yunta_set_arena_limit(16 << 20), 0);
+    make_queue(NULL);
+    yn_heap_read(guest_self(), &before);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(yunta_queue_reserve(q, SIZE, &loans[i]), 0);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(yunta_queue_abandon(&loans[i]), 0);
+    yn_heap_read(guest_self(), &after);
+    ck_assert_uint_gt(after.blocks, before.blocks);
+    ck_assert_uint_le(after.blocks, before.blocks + MANY / 2);
+    ck_assert_int_eq(yunta_queue_reserve(q, SIZE, &other), 0);
+    ck_assert_int_eq(yunta_queue_abandon(&other), 0);
+    ck_assert_int_eq(yunta_queue_reserve(q, 12 << 20, &other), 0);
+    ck_assert_int_eq(yunta_queue_abandon(&other), 0);
+    ck_assert_int_eq(yunta_queue_reserve(q, 1 << 20, &other), 0);
+    ck_assert_int_eq(yunta_queue_abandon(&other), 0);
+    ck_assert_int_eq(yunta_queue_drain(q), 0);
+    yn_heap_read(guest_self(), &after);
+    ck_assert_uint_eq(after.blocks, before.blocks);
+    yunta_queue_destroy(q);
 }
 END_TEST
 
@@ -209,6 +239,7 @@ static Suite *make(void)
     tcase_add_test(cases, bad_input_is_told);
     tcase_add_test(cases, memory_running_out_is_told);
     tcase_add_loop_test(cases, loans_beside_copies, 0, 7);
+    tcase_add_test(cases, large_blocks_are_kept);
     tcase_add_test(cases, less_than_reserved);
     tcase_add_test(cases, a_message_held_keeps_its_place);
     tcase_add_test(cases, a_message_held_for_long);
