@@ -1,8 +1,7 @@
 /* The heap's face: blocks of any size for any process of the team, small ones out of spans, large ones as runs of
- * pages. Never takes a lock; never believes a pointer that it is given. Next: shm/heap_span.c (small), shm/heap_run.c
+ * pages. Never takes a lock; never believes a pointer that it is given. Next: shm/heap_lane.c (small), shm/heap_run.c
  * (large), shm/README.md (why a death harms nobody). */
-#include "shm/heap.h"
-#include "shm/heap_span.h"
+#include "shm/heap_fast.h"
 
 int yn_heap_create(yn_arena_shared *arena, int fd)
 {
@@ -29,7 +28,7 @@ static uint64_t pages_for(size_t size)
     return (uint64_t)size / YN_PAGE_BYTES + (size % YN_PAGE_BYTES != 0);
 }
 
-static int alloc_large(yn_self *me, void **block, size_t size, bool zeroed)
+static int alloc_large(yn_self *me, uint32_t kind, void **block, size_t size, bool zeroed)
 {
     uint64_t count = pages_for(size);
     yn_page start;
@@ -38,88 +37,44 @@ static int alloc_large(yn_self *me, void **block, size_t size, bool zeroed)
         return r;
     if (zeroed)
         yn_pages_clear(me, start, count);
-    yn_pages_make(me, start, count, count << 4 | YN_PAGE_LARGE);
+    yn_pages_make(me, start, count, yn_large_entry(yn_stamp_of(me->claim) | kind, count));
     *block = yn_page_address(me->arena, start);
     return 0;
 }
 
-static yn_heap_lane_shared *lane_of(yn_self *me)
+YN_NOINLINE void *yn_heap_alloc_slow(yn_self *me, uint32_t bin, uint32_t kind, size_t size)
 {
-    yn_heap_cache_shared *cache = atomic_load_explicit(&me->slot->heap_cache, memory_order_acquire);
-    if (YN_UNLIKELY(cache == NULL))
-        return NULL;
-    uint64_t mixed = (uint64_t)(uintptr_t)me * UINT64_C(0x9e3779b97f4a7c15);
-    return &cache->lane[mixed >> 61];
-}
-
-/* Gives the slot a cache, which it keeps for its next tenants. Without memory it goes without. */
-static yn_heap_lane_shared *make_cache(yn_self *me)
-{
-    void *none = NULL, *cache = yn_span_alloc(me, YN_HEAP_SMALL_BINS, NULL);
-    if (!cache)
-        return NULL;
-    memset(cache, 0, sizeof(yn_heap_cache_shared));
-    if (!atomic_compare_exchange_strong(&me->slot->heap_cache, &none, cache))
-        yn_heap_free(me, cache);
-    return lane_of(me);
-}
-
-void yn_heap_touch(yn_self *me)
-{
-    yn_heap_lane_shared *lane = lane_of(me);
-    yn_heap_span_shared *none = NULL;
-    if (lane) /* which changes nothing */
-        atomic_compare_exchange_strong(&lane->last, &none, NULL);
-}
-
-/* The bin for a block, or YN_HEAP_BINS if it is a large one. Blocks of a bin lie at multiples of its size. */
-static inline uint32_t bin_for(size_t size, size_t alignment)
-{
-    if (YN_UNLIKELY(size > YN_SMALL_MOST))
-        return YN_HEAP_BINS;
-    if (YN_LIKELY(alignment <= YN_SMALL_UNIT))
-        return yn_bin_of(size);
-    yn_assert(yn_is_power_of_two(alignment) && alignment <= YN_PAGE_BYTES);
-    uint32_t bin = yn_bin_of(size > alignment ? size : alignment);
-    while (yn_bin_size(bin) % alignment != 0)
-        bin++; /* the last one's size is a multiple of all alignments */
-    return bin;
-}
-
-static YN_NOINLINE int alloc_slow(yn_self *me, void **block, size_t size, uint32_t bin)
-{
+    void *block;
     if (bin == YN_HEAP_BINS)
-        return alloc_large(me, block, size, false);
-    yn_heap_lane_shared *lane = lane_of(me);
-    *block = yn_span_alloc(me, bin, lane ? lane : make_cache(me));
-    return *block ? 0 : -ENOMEM;
+        return alloc_large(me, kind, &block, size, false) == 0 ? block : NULL;
+    return yn_lane_alloc(me, bin, kind);
 }
 
 void *yn_heap_alloc(yn_self *me, size_t size, size_t alignment)
 {
-    uint32_t bin = bin_for(size, alignment);
-    if (YN_LIKELY(bin < YN_HEAP_SMALL_BINS)) {
-        yn_heap_lane_shared *lane = lane_of(me);
-        yn_heap_span_shared *span =
-            YN_LIKELY(lane != NULL) ? atomic_load_explicit(&lane->current[bin], memory_order_acquire) : NULL;
-        void *block = YN_LIKELY(span != NULL) ? yn_span_take(span) : NULL;
-        if (YN_LIKELY(block != NULL))
-            return block;
-    }
-    void *block;
-    return alloc_slow(me, &block, size, bin) == 0 ? block : NULL;
+    return yn_heap_take(me, YN_HEAP_OWN, size, alignment);
 }
 
-int yn_heap_alloc_zeroed(yn_self *me, void **block, size_t size, size_t alignment)
+void *yn_heap_alloc_as(yn_self *me, uint32_t kind, size_t size, size_t alignment)
 {
-    if (bin_for(size, alignment) == YN_HEAP_BINS)
-        return alloc_large(me, block, size, true);
-    void *small = yn_heap_alloc(me, size, alignment);
+    return yn_heap_take(me, kind, size, alignment);
+}
+
+int yn_heap_alloc_zeroed_as(yn_self *me, uint32_t kind, void **block, size_t size, size_t alignment)
+{
+    if (yn_heap_bin_for(size, alignment) == YN_HEAP_BINS)
+        return alloc_large(me, kind, block, size, true);
+    void *small = yn_heap_take(me, kind, size, alignment);
     if (!small)
         return -ENOMEM;
     memset(small, 0, size);
     *block = small;
     return 0;
+}
+
+int yn_heap_alloc_zeroed(yn_self *me, void **block, size_t size, size_t alignment)
+{
+    return yn_heap_alloc_zeroed_as(me, YN_HEAP_OWN, block, size, alignment);
 }
 
 /* What the map says of the page that an address lies in; for one outside the arena, that it is not the heap's. */
@@ -133,58 +88,100 @@ static inline yn_heap_span_shared *span_of(uint64_t entry)
     return (yn_heap_span_shared *)(uintptr_t)(entry & ~UINT64_C(15));
 }
 
-static YN_NOINLINE int free_large(yn_self *me, void *block, uint64_t entry)
+/* The entry that begins a large block; the one that somebody dead was moving the end of is set right first. */
+static uint64_t head_entry(yn_self *me, yn_page page)
 {
+    uint64_t entry = yn_map_read(me->arena, page);
+    while (yn_page_is_moving(entry) && yn_heap_repair_page(me, page))
+        entry = yn_map_read(me->arena, page);
+    return entry;
+}
+
+static int free_large(yn_self *me, uint32_t kind, void *block)
+{
+    if (!yn_arena_holds(me->arena, block))
+        return -EINVAL;
     yn_page start = yn_page_of(me->arena, block);
-    if (yn_page_kind_of(entry) != YN_PAGE_LARGE || block != yn_page_address(me->arena, start) ||
+    uint64_t entry = head_entry(me, start);
+    if (yn_page_kind_of(entry) != YN_PAGE_LARGE || (entry >> 32 & YN_STAMP_KIND) != kind ||
+        block != yn_page_address(me->arena, start) ||
         !atomic_compare_exchange_strong(yn_map_entry(me->arena, start), &entry, me->claim | YN_PAGE_FREEING))
         return -EINVAL;
     yn_pages_free(me, start, YN_PAGE_DIRTY);
     return 0;
 }
 
-static YN_NOINLINE int free_by_map(yn_self *me, yn_heap_lane_shared *lane, void *block)
+YN_NOINLINE int yn_heap_free_by_map(yn_self *me, uint32_t kind, void *block)
 {
     uint64_t entry = entry_at(me, block);
     if (yn_page_kind_of(entry) != YN_PAGE_SPAN)
-        return block ? free_large(me, block, entry) : 0;
-    yn_heap_span_shared *span = span_of(entry);
-    if (!yn_span_put(span, block))
+        return block ? free_large(me, kind, block) : 0;
+    yn_heap_span_shared *span = span_of(entry), *done = span;
+    yn_heap_lane_shared *lane = me->lane;
+    if (!yn_span_put(lane, span, block, kind))
         return -EINVAL;
-    yn_span_done(me, lane ? atomic_exchange_explicit(&lane->last, span, memory_order_acq_rel) : span);
+    if (lane) {
+        done = lane->last;
+        lane->last = span;
+    }
+    yn_span_done(me, done);
     return 0;
+}
+
+int yn_heap_free_as(yn_self *me, uint32_t kind, void *block)
+{
+    return yn_heap_put(me, kind, block);
 }
 
 int yn_heap_free(yn_self *me, void *block)
 {
-    yn_heap_lane_shared *lane = lane_of(me);
-    yn_heap_span_shared *last =
-        YN_LIKELY(lane != NULL) ? atomic_load_explicit(&lane->last, memory_order_acquire) : NULL;
-    /* Asking the last span saves the way through the map, whose steps all wait for one another. */
-    if (YN_LIKELY(last != NULL) && YN_LIKELY(yn_span_put(last, block)))
-        return 0;
-    return free_by_map(me, lane, block);
+    return yn_heap_put(me, YN_HEAP_OWN, block);
+}
+
+static bool look_up_small(yn_heap_span_shared *span, const void *p, yn_heap_place *place)
+{
+    uint64_t base = atomic_load(&span->base);
+    uint32_t number = yn_span_block(span, base, p, true);
+    if (number == YN_SPAN_BLOCKS)
+        return false;
+    uint32_t stamp = atomic_load(&span->stamp[number]);
+    if (stamp == 0 || atomic_load(&span->base) != base)
+        return false;
+    *place = (yn_heap_place){(void *)(uintptr_t)(base + (uint64_t)number * span->size), span->size, stamp, span};
+    return true;
+}
+
+bool yn_heap_look_up(yn_self *me, const void *p, yn_heap_place *place)
+{
+    uint64_t entry = entry_at(me, p);
+    if (yn_page_kind_of(entry) == YN_PAGE_SPAN)
+        return look_up_small(span_of(entry), p, place);
+    if (!yn_arena_holds(me->arena, p))
+        return false;
+    yn_page start = yn_page_kind_of(entry) == YN_PAGE_PART ? entry >> 4 : yn_page_of(me->arena, p);
+    entry = yn_map_read(me->arena, start);
+    uint64_t pages;
+    uint32_t stamp;
+    if (yn_page_is_moving(entry)) {
+        pages = 1 + yn_pages_parts(me->arena, start);
+        stamp = yn_moving_stamp(entry);
+    } else if (yn_page_kind_of(entry) == YN_PAGE_LARGE) {
+        pages = yn_large_pages(entry);
+        stamp = (uint32_t)(entry >> 32);
+    } else {
+        return false;
+    }
+    *place = (yn_heap_place){yn_page_address(me->arena, start), (size_t)(pages << YN_PAGE_SHIFT), stamp, NULL};
+    return true;
 }
 
 void *yn_heap_find(yn_self *me, const void *p, size_t *usable)
 {
-    uint64_t entry = entry_at(me, p);
-    if (yn_page_kind_of(entry) == YN_PAGE_SPAN) {
-        yn_heap_span_shared *span = span_of(entry);
-        uint32_t number = yn_span_block(span, p, true);
-        uint64_t blocks = atomic_load(&span->blocks), full = atomic_load(&span->full);
-        if (number == YN_SPAN_BLOCKS || !(blocks & YN_SPAN_IN_SERVICE) || !((full & ~blocks) >> number & 1))
-            return NULL;
-        *usable = span->size;
-        return (void *)(uintptr_t)(atomic_load(&span->base) + (uint64_t)number * span->size);
-    }
-    yn_page start = yn_page_kind_of(entry) == YN_PAGE_PART ? entry >> 4 : yn_page_of(me->arena, p);
-    if (yn_page_kind_of(entry) == YN_PAGE_PART)
-        entry = yn_map_read(me->arena, start);
-    if (yn_page_kind_of(entry) != YN_PAGE_LARGE)
+    yn_heap_place place;
+    if (!yn_heap_look_up(me, p, &place))
         return NULL;
-    *usable = (size_t)(entry >> 4 << YN_PAGE_SHIFT);
-    return yn_page_address(me->arena, start);
+    *usable = place.usable;
+    return place.start;
 }
 
 size_t yn_heap_usable(yn_self *me, const void *block)
@@ -193,20 +190,69 @@ size_t yn_heap_usable(yn_self *me, const void *block)
     return block && yn_heap_find(me, block, &usable) == block ? usable : 0;
 }
 
-void yn_heap_read(yn_self *me, yn_heap_figures *figures)
+static bool move_end(yn_self *me, uint32_t kind, void *block, size_t size, bool zeroed)
 {
-    *figures = (yn_heap_figures){0, 0};
-    for (uint32_t bin = 0; bin < YN_HEAP_SMALL_BINS; bin++) {
-        uint64_t blocks = yn_shelf_count(me->arena, bin);
-        figures->blocks += blocks;
-        figures->in_use += blocks * yn_bin_size(bin);
+    yn_page start = yn_page_of(me->arena, block);
+    uint64_t entry = head_entry(me, start);
+    if (yn_page_kind_of(entry) != YN_PAGE_LARGE ||
+        !atomic_compare_exchange_strong(yn_map_entry(me->arena, start), &entry, yn_moving_entry(me->claim, kind)))
+        return false;
+    return yn_pages_move_end(me, start, pages_for(size), yn_stamp_of(me->claim) | kind, zeroed);
+}
+
+int yn_heap_resize_in_place(yn_self *me, uint32_t kind, void *block, size_t size, bool zeroed)
+{
+    yn_heap_place place;
+    if (!yn_heap_look_up(me, block, &place) || place.start != block || (place.stamp & YN_STAMP_KIND) != kind)
+        return -EINVAL;
+    if (place.span)
+        return size <= place.usable ? 0 : -ENOMEM;
+    size_t least = YN_SMALL_MOST + 1; /* one that is large stays so */
+    size_t wanted = size < least ? least : size;
+    if (pages_for(wanted) == place.usable >> YN_PAGE_SHIFT)
+        return 0;
+    return move_end(me, kind, block, wanted, zeroed) ? 0 : -ENOMEM;
+}
+
+static void count_span(yn_heap_span_shared *span, void *context)
+{
+    yn_heap_tally *tally = context;
+    uint32_t blocks = atomic_load(&span->blocks);
+    for (uint32_t i = 0; i < blocks && i < YN_SPAN_BLOCKS; i++) {
+        uint32_t stamp = atomic_load_explicit(&span->stamp[i], memory_order_relaxed);
+        if (stamp != 0)
+            tally->count(tally, stamp, span->size);
     }
+}
+
+void yn_heap_count(yn_self *me, yn_heap_tally *tally)
+{
+    for (uint32_t bin = 0; bin < YN_HEAP_SMALL_BINS; bin++)
+        yn_shelf_walk(me->arena, bin, count_span, tally);
     yn_page end = yn_map_leaves(me->arena) << YN_LEAF_SHIFT;
     for (yn_page page = 0; page < end;) {
+        yn_heap_place place;
         uint64_t entry = yn_map_read(me->arena, page);
-        bool large = yn_page_kind_of(entry) == YN_PAGE_LARGE;
-        figures->blocks += large;
-        figures->in_use += large ? entry >> 4 << YN_PAGE_SHIFT : 0;
-        page += large ? entry >> 4 : 1;
+        bool begins = yn_page_kind_of(entry) == YN_PAGE_LARGE || yn_page_is_moving(entry);
+        if (begins && yn_heap_look_up(me, yn_page_address(me->arena, page), &place)) {
+            tally->count(tally, place.stamp, place.usable);
+            page += place.usable >> YN_PAGE_SHIFT;
+        } else {
+            page++;
+        }
     }
+}
+
+static void count_all(yn_heap_tally *tally, uint32_t stamp, size_t bytes)
+{
+    (void)stamp;
+    tally->figures.blocks++;
+    tally->figures.in_use += bytes;
+}
+
+void yn_heap_read(yn_self *me, yn_heap_figures *figures)
+{
+    yn_heap_tally tally = {.count = count_all};
+    yn_heap_count(me, &tally);
+    *figures = tally.figures;
 }

@@ -14,12 +14,25 @@ void *yn_heap_alloc(yn_self *me, size_t size, size_t alignment);
 /* The same, zeroed, with a code: 0, -ENOMEM, or -errno. */
 int yn_heap_alloc_zeroed(yn_self *me, void **block, size_t size, size_t alignment);
 
-/* Meets the page of this process's hints by a store: see yn_arena_touch. */
+/* The same, of another kind than the library's own (heap_map.h). */
+void *yn_heap_alloc_as(yn_self *me, uint32_t kind, size_t size, size_t alignment);
+int yn_heap_alloc_zeroed_as(yn_self *me, uint32_t kind, void **block, size_t size, size_t alignment);
+
+/* Meets the page of a lane that the slot has already by a store: see yn_arena_touch. */
 void yn_heap_touch(yn_self *me);
+
+/* This thread ends: another one may use its lane. */
+void yn_heap_leave(yn_self *me);
 
 /* Gives a block back, from whichever process. NULL is fine. -EINVAL, and nothing done, for what is no block or is free
  * already. */
 int yn_heap_free(yn_self *me, void *block);
+int yn_heap_free_as(yn_self *me, uint32_t kind, void *block);
+
+/* Has the block end somewhere else without moving it. What is new of it is zero if `zeroed`, and if it was larger than
+ * YN_SMALL_MOST and grows by pages; in what it has already, the caller zeroes. 0; -ENOMEM: it cannot, and nothing has
+ * changed; -EINVAL: no such block. */
+int yn_heap_resize_in_place(yn_self *me, uint32_t kind, void *block, size_t size, bool zeroed);
 
 /* How many bytes the block at `block` can hold; 0 if there is none. */
 size_t yn_heap_usable(yn_self *me, const void *block);
@@ -34,5 +47,13 @@ typedef struct yn_heap_figures {
     uint64_t in_use, blocks;
 } yn_heap_figures;
 void yn_heap_read(yn_self *me, yn_heap_figures *figures);
+
+/* The walk: calls `count` for each block, with its stamp (heap_map.h). */
+typedef struct yn_heap_tally yn_heap_tally;
+struct yn_heap_tally {
+    void (*count)(yn_heap_tally *tally, uint32_t stamp, size_t bytes);
+    yn_heap_figures figures;
+};
+void yn_heap_count(yn_self *me, yn_heap_tally *tally);
 
 #endif

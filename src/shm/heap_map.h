@@ -20,19 +20,36 @@ typedef uint64_t yn_page; /* the number of a page, counted from the arena's star
 /* What the low four bits of an entry say. Those marked (claim) hold the claim of a process above, the others what is
  * said. */
 enum yn_page_kind {
-    YN_PAGE_NONE = 0,     /* not the heap's, or its own for ever */
-    YN_PAGE_LARGE = 1,    /* begins an allocated block of so many pages */
+    YN_PAGE_NONE = 0,     /* not the heap's, or its own for ever: then YN_PAGE_META if it begins a shelf */
+    YN_PAGE_LARGE = 1,    /* begins an allocated block: its stamp, then how many pages it has */
     YN_PAGE_PART = 2,     /* belongs to what begins at the page of this number */
     YN_PAGE_SPAN = 3,     /* belongs to the span whose descriptor has this address (heap_span.h) */
     YN_PAGE_TAKEN = 4,    /* 4 … 7 (claim): being made something of; with the flags it had when free */
     YN_PAGE_FREEING = 8,  /* (claim): it and the parts right behind it are being made free */
     YN_PAGE_SHELVING = 9, /* (claim): it and its parts are becoming a shelf of span descriptors */
-    YN_PAGE_META = 10,    /* begins a shelf, for ever */
+    YN_PAGE_MOVING = 10,  /* 10, 11 (claim): begins an allocated block whose end is being moved; what it is for */
     YN_PAGE_FREE = 12     /* 12 … 15: free, with flags */
 };
 #define YN_PAGE_DIRTY UINT64_C(1) /* may hold something other than zeros */
 #define YN_PAGE_GONE UINT64_C(2)  /* its memory was given back to the system: to be reserved before use */
 #define YN_PAGE_FLAGS UINT64_C(3)
+#define YN_PAGE_META UINT64_C(16) /* the whole entry */
+
+/* What a block is for: each is given back by those who may know of it. 0 is no block. */
+enum yn_heap_kind {
+    YN_HEAP_OWN = 1,   /* the library's */
+    YN_HEAP_PLAIN = 2, /* a program's */
+    YN_HEAP_SHARED = 3 /* a program's, with a head (shared.c) */
+};
+
+/* The stamp of an allocated block: what it is for (bits 0–1), and who has allocated it: slot (2–21), and of its epoch
+ * as much as there is room for. 0: not allocated. */
+#define YN_STAMP_KIND 3u
+
+static inline uint32_t yn_stamp_of(yn_claim claim)
+{
+    return (uint32_t)(claim >> 24 << 22) | yn_claim_slot(claim) << 2;
+}
 
 typedef struct yn_heap_leaf_shared {
     _Atomic uint64_t runs; /* the free runs in hint[], or a mark that they are to be measured: heap_map.c */
@@ -50,7 +67,7 @@ typedef struct yn_heap_bin_shared {
 } YN_ALIGNED(64) yn_heap_bin_shared;
 
 #define YN_HEAP_SMALL_BINS 32
-#define YN_HEAP_BINS (YN_HEAP_SMALL_BINS + 1) /* the last one: the slots' caches, not counted as blocks */
+#define YN_HEAP_BINS (YN_HEAP_SMALL_BINS + 1) /* the last one: the slots' lanes, not counted as blocks */
 
 typedef struct yn_heap_shared {
     _Atomic uint64_t looked; /* count of deaths up to which the map was looked over */
@@ -106,11 +123,39 @@ static inline bool yn_page_is_taken(uint64_t entry)
     return (entry & 12) == YN_PAGE_TAKEN;
 }
 
+static inline bool yn_page_is_moving(uint64_t entry)
+{
+    return (entry & 14) == YN_PAGE_MOVING;
+}
+
 /* The process that has the page in hand; 0 if nobody has. */
 static inline yn_claim yn_page_claim(uint64_t entry)
 {
     unsigned kind = yn_page_kind_of(entry);
-    return yn_page_is_taken(entry) || kind == YN_PAGE_FREEING || kind == YN_PAGE_SHELVING ? yn_claim_who(entry) : 0;
+    bool held =
+        yn_page_is_taken(entry) || kind == YN_PAGE_FREEING || kind == YN_PAGE_SHELVING || yn_page_is_moving(entry);
+    return held ? yn_claim_who(entry) : 0;
+}
+
+static inline uint64_t yn_large_entry(uint32_t stamp, uint64_t pages)
+{
+    return (uint64_t)stamp << 32 | pages << 4 | YN_PAGE_LARGE;
+}
+
+static inline uint64_t yn_large_pages(uint64_t entry)
+{
+    return (uint32_t)entry >> 4;
+}
+
+/* The entry of a block while its end is being moved, and what that says of its stamp: who moves it holds it. */
+static inline uint64_t yn_moving_entry(yn_claim claim, uint32_t kind)
+{
+    return claim | YN_PAGE_MOVING | (kind == YN_HEAP_SHARED);
+}
+
+static inline uint32_t yn_moving_stamp(uint64_t entry)
+{
+    return yn_stamp_of(entry) | (entry & 1 ? YN_HEAP_SHARED : YN_HEAP_PLAIN);
 }
 
 /* heap_map.c: the hints. */
@@ -158,6 +203,13 @@ bool yn_pages_give_back(yn_self *me, const yn_run *run);
 
 /* Zeroes what is dirty among pages that I have taken. */
 void yn_pages_clear(yn_self *me, yn_page start, uint64_t count);
+
+/* How many parts stand in a row behind a page that begins something. */
+uint64_t yn_pages_parts(const yn_arena_shared *arena, yn_page start);
+
+/* Moves the end of the block that begins at `start`, and that my claim says I am moving, so that it has `wanted` pages,
+ * the new ones zero if `zeroed`. False: it could not have more, and is as it was. Ends the moving, with this stamp. */
+bool yn_pages_move_end(yn_self *me, yn_page start, uint64_t wanted, uint32_t stamp, bool zeroed);
 
 /* Makes a block of pages that I have taken: the first becomes `head`, the others parts of it. */
 void yn_pages_make(yn_self *me, yn_page start, uint64_t count, uint64_t head);

@@ -23,6 +23,9 @@ bool yn_heap_repair_page(yn_self *me, yn_page page)
         return false;
     if (yn_page_kind_of(found) == YN_PAGE_SHELVING && yn_shelf_is_at(me->arena, yn_page_address(me->arena, page)))
         return atomic_compare_exchange_strong(entry, &found, YN_PAGE_META);
+    if (yn_page_is_moving(found)) /* a block that has as many parts as stand in a row */
+        return atomic_compare_exchange_strong(
+            entry, &found, yn_large_entry(yn_moving_stamp(found), 1 + yn_pages_parts(me->arena, page)));
     return take_over(me, page, entry, found);
 }
 

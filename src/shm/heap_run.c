@@ -202,6 +202,7 @@ static int grow(yn_self *me, uint64_t count)
 static int take_at_last(yn_self *me, uint64_t count, yn_page *start)
 {
     yn_deadline end = yn_deadline_in(LOOK_AGAIN_MS);
+    yn_lanes_release(me);
     for (;;) {
         yn_spans_give_up_empty(me);
         bool busy = yn_heap_look_over(me);
@@ -258,11 +259,47 @@ void yn_pages_make(yn_self *me, yn_page start, uint64_t count, uint64_t head)
     atomic_store_explicit(yn_map_entry(me->arena, start), head, memory_order_release);
 }
 
+uint64_t yn_pages_parts(const yn_arena_shared *arena, yn_page start)
+{
+    uint64_t count = 0, part = start << 4 | YN_PAGE_PART;
+    while (yn_map_read(arena, start + 1 + count) == part)
+        count++;
+    return count;
+}
+
+/* The parts that a block grows by, from left to right, so that all there are stand in a row. */
+static bool add_parts(yn_self *me, yn_page start, uint64_t count, uint64_t wanted, bool zeroed)
+{
+    yn_run run;
+    if (yn_pages_take_at(me, start + count, wanted - count, &run) < wanted - count)
+        return false;
+    if (run.gone != 0 && fetch_gone(me, &run) != 0) {
+        yn_pages_give_back(me, &run);
+        return false;
+    }
+    if (zeroed)
+        yn_pages_clear(me, run.start, run.count);
+    for (yn_page page = run.start; page < run.start + run.count; page++)
+        atomic_store_explicit(yn_map_entry(me->arena, page), start << 4 | YN_PAGE_PART, memory_order_release);
+    return true;
+}
+
+bool yn_pages_move_end(yn_self *me, yn_page start, uint64_t wanted, uint32_t stamp, bool zeroed)
+{
+    uint64_t count = 1 + yn_pages_parts(me->arena, start);
+    bool can = wanted <= count || add_parts(me, start, count, wanted, zeroed);
+    yn_run rest = {.start = start + wanted, .count = wanted < count ? count - wanted : 0};
+    for (uint64_t i = rest.count; i-- > 0;) /* from right to left, likewise */
+        atomic_store(yn_map_entry(me->arena, rest.start + i), taken_entry(me, YN_PAGE_DIRTY));
+    atomic_store(yn_map_entry(me->arena, start), yn_large_entry(stamp, can ? wanted : count));
+    if (rest.count > 0 && yn_pages_give_back(me, &rest))
+        yn_heap_trim_surplus(me);
+    return can;
+}
+
 void yn_pages_free(yn_self *me, yn_page start, uint64_t flags)
 {
-    uint64_t count = 1, part = start << 4 | YN_PAGE_PART;
-    while (yn_map_read(me->arena, start + count) == part)
-        count++;
+    uint64_t count = 1 + yn_pages_parts(me->arena, start);
     /* From right to left, so that the parts left over still stand next to where they begin. */
     for (yn_page page = start + count - 1; page > start; page--)
         atomic_store_explicit(yn_map_entry(me->arena, page), YN_PAGE_FREE | YN_PAGE_DIRTY, memory_order_release);

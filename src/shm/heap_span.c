@@ -1,96 +1,190 @@
-/* Blocks up to 32 KiB: out of the current span, or of another that has free ones, or of a new one.
- * Never moves free blocks into anybody's keeping: a block is free in its span's word or handed out, and nothing in
- * between. Next: shm/heap_shelf.c (where spans are found), shm/heap_run.c (where their pages come from). */
+/* Spans: set up, handed from one owner to the next, taken down.
+ * Never changes a span that is not its own: first the owner's word is swapped, from nobody or from the very claim of
+ * somebody dead. Next: shm/heap_lane.c (who owns them), shm/heap_shelf.c (where they are found), shm/heap_run.c. */
 #include "shm/heap_span.h"
 
 /* More spans than this in a row of a shelf with free blocks: the next that is empty gives its pages back. */
 #define HANDY_ENOUGH 8
 
+static yn_span_owner keeper(const yn_self *me)
+{
+    return me->claim | YN_LANE_NONE;
+}
+
+static bool become_owner(yn_heap_span_shared *span, yn_span_owner from, yn_span_owner to)
+{
+    return atomic_compare_exchange_strong(&span->owner, &from, to);
+}
+
+static uint32_t blocks_in_service(const yn_heap_span_shared *span)
+{
+    uint32_t blocks = atomic_load(&span->blocks);
+    return blocks <= YN_SPAN_BLOCKS ? blocks : 0;
+}
+
+static bool any(const yn_heap_span_shared *span, bool is_free)
+{
+    for (uint32_t i = 0, blocks = blocks_in_service(span); i < blocks; i++)
+        if ((atomic_load(&span->stamp[i]) == 0) == is_free)
+            return true;
+    return false;
+}
+
+static uint64_t place_bit(const yn_heap_span_shared *span)
+{
+    return UINT64_C(1) << span->place % 64;
+}
+
+static _Atomic uint64_t *handy_word(const yn_heap_span_shared *span)
+{
+    return yn_shelf_handy(span->shelf, span->place / 64);
+}
+
+static void make_vacant(yn_heap_span_shared *span)
+{
+    atomic_fetch_or(yn_shelf_vacant(span->shelf, span->place / 64), place_bit(span));
+}
+
+void yn_span_was_freed_to(yn_heap_span_shared *span)
+{
+    if (!(atomic_load(handy_word(span)) & place_bit(span)))
+        atomic_fetch_or(handy_word(span), place_bit(span));
+}
+
+uint64_t yn_span_gather(yn_heap_span_shared *span)
+{
+    uint64_t free = 0;
+    for (uint32_t i = 0, blocks = blocks_in_service(span); i < blocks; i++)
+        free |= (uint64_t)(atomic_load_explicit(&span->stamp[i], memory_order_acquire) == 0) << i;
+    atomic_store_explicit(&span->free, free, memory_order_relaxed);
+    return free;
+}
+
+void yn_span_release(yn_heap_span_shared *span)
+{
+    bool is_vacant = blocks_in_service(span) == 0;
+    if (is_vacant)
+        make_vacant(span);
+    atomic_store(&span->owner, 0);
+    /* Only now: who frees a block from here on sees that it is nobody's, and who did before has left it free. */
+    if (!is_vacant && any(span, true))
+        yn_span_was_freed_to(span);
+}
+
 /* How many blocks a new span of the bin has. The first ones are small, so that a program that needs a few blocks of
  * many sizes stays small. */
 static uint32_t blocks_of(const yn_heap_span_shared *span)
 {
-    uint32_t pages =
-        span->shelf->next == NULL && span->shelf->rows == 1 && yn_span_place(span) == yn_shelf_first(span->shelf)
-            ? 4
-            : (uint32_t)YN_SPAN_PAGES;
+    bool is_first = span->shelf->next == NULL && span->place == 0;
+    uint32_t pages = is_first ? 4 : (uint32_t)YN_SPAN_PAGES;
     uint32_t count = pages * (uint32_t)YN_PAGE_BYTES / span->size;
     count = count > 0 ? count : 1;
     return count < YN_SPAN_BLOCKS ? count : YN_SPAN_BLOCKS;
 }
 
-/* Sets up a span in a vacant descriptor, its first block taken. */
-static void *build(yn_self *me, uint32_t bin, yn_heap_span_shared **built)
+static uint64_t pages_of(const yn_heap_span_shared *span, uint32_t blocks)
 {
-    yn_heap_span_shared *span = yn_shelf_vacancy(me, bin);
+    return ((uint64_t)blocks * span->size + YN_PAGE_BYTES - 1) / YN_PAGE_BYTES;
+}
+
+yn_heap_span_shared *yn_span_build(yn_self *me, uint32_t bin, yn_span_owner owner)
+{
+    yn_heap_span_shared *span = yn_shelf_vacancy(me, bin, owner);
     if (!span)
         return NULL;
-    uint32_t count = blocks_of(span);
-    uint64_t pages = ((uint64_t)count * span->size + YN_PAGE_BYTES - 1) / YN_PAGE_BYTES;
+    uint32_t blocks = blocks_of(span);
+    uint64_t pages = pages_of(span, blocks);
     yn_page start;
     if (yn_pages_take(me, pages, &start) != 0) {
-        yn_span_let_go(me, span);
+        yn_span_release(span);
         return NULL;
     }
-    void *block = yn_page_address(me->arena, start);
-    uint64_t full = ((UINT64_C(1) << count) - 1) | YN_SPAN_IN_SERVICE;
-    atomic_store_explicit(&span->base, (uint64_t)(uintptr_t)block, memory_order_relaxed);
-    atomic_store_explicit(&span->full, full, memory_order_relaxed);
+    atomic_store(&span->base, (uint64_t)(uintptr_t)yn_page_address(me->arena, start));
+    atomic_store(&span->planned, blocks);
     for (yn_page page = start; page < start + pages; page++)
         atomic_store_explicit(yn_map_entry(me->arena, page), (uint64_t)(uintptr_t)span | YN_PAGE_SPAN,
                               memory_order_release);
-    atomic_store(&span->blocks, full & ~UINT64_C(1));
-    yn_span_let_go(me, span);
-    *built = span;
-    return block;
+    atomic_store_explicit(&span->free, (UINT64_C(1) << blocks) - 1, memory_order_relaxed);
+    atomic_store(&span->blocks, blocks);
+    return span;
 }
 
-/* When there is no memory for another span: a block that lies unused in somebody's current span, or a larger one. */
-static void *scrape(yn_self *me, uint32_t bin)
+/* Makes the pages of a span that is out of service free; those that it got before its owner died, and no others. */
+static void free_pages(yn_self *me, yn_heap_span_shared *span)
 {
-    uint32_t size = yn_bin_size(bin), alignment = size & (~size + 1);
-    for (uint32_t c = bin; c < YN_HEAP_SMALL_BINS; c++) {
-        void *block = yn_bin_size(c) % alignment == 0 ? yn_shelf_scrape(me->arena, c) : NULL;
-        if (block)
-            return block;
+    uint64_t base = atomic_load(&span->base);
+    if (base == 0)
+        return;
+    yn_page start = yn_page_of(me->arena, (void *)(uintptr_t)base);
+    yn_page end = start + pages_of(span, atomic_load(&span->planned));
+    yn_run run = {.start = start};
+    for (yn_page page = start; page < end; page++) {
+        _Atomic uint64_t *entry = yn_map_entry(me->arena, page);
+        if (entry && atomic_load(entry) == ((uint64_t)(uintptr_t)span | YN_PAGE_SPAN)) {
+            /* In my hands first: they are then given back as any others, or found there if I die. */
+            atomic_store(entry, me->claim | YN_PAGE_TAKEN | YN_PAGE_DIRTY);
+            run.count++;
+        } else if (run.count > 0) {
+            yn_pages_give_back(me, &run);
+            run = (yn_run){.start = page + 1};
+        } else {
+            run.start = page + 1;
+        }
     }
-    return NULL;
+    bool trim = run.count > 0 && yn_pages_give_back(me, &run);
+    atomic_store(&span->base, 0);
+    if (trim)
+        yn_heap_trim_surplus(me);
 }
 
-/* Nobody goes on with this span: whoever needs its free blocks may have it. */
-static void leave(yn_heap_span_shared *span)
+void yn_span_give_up(yn_self *me, yn_heap_span_shared *span)
 {
-    if (span && atomic_load(&span->blocks) & ~YN_SPAN_IN_SERVICE)
-        yn_span_make_handy(span);
-}
-
-void *yn_span_alloc(yn_self *me, uint32_t bin, yn_heap_lane_shared *lane)
-{
-    for (;;) {
-        void *block = NULL;
-        yn_heap_span_shared *span = yn_shelf_pick(me->arena, bin);
-        if (span)
-            block = yn_span_take(span);
-        else if (yn_shelf_look_after_deaths(me, bin))
-            continue;
-        else if (!(block = build(me, bin, &span)))
-            return scrape(me, bin);
-        /* The span left behind becomes handy only now: where two had met in it, this one has found another. */
-        leave(lane ? atomic_exchange(&lane->current[bin], span) : span);
-        if (lane)
-            yn_span_done(me, atomic_exchange_explicit(&lane->last, span, memory_order_relaxed));
-        if (block)
-            return block;
+    if (atomic_load(&span->owner) != 0 || blocks_in_service(span) == 0 || any(span, false) ||
+        !become_owner(span, 0, keeper(me)))
+        return;
+    if (blocks_in_service(span) != 0 && !any(span, false)) {
+        atomic_store(&span->blocks, 0);
+        atomic_fetch_and(handy_word(span), ~place_bit(span));
+        free_pages(me, span);
     }
+    yn_span_release(span);
+}
+
+static void give_up(yn_heap_span_shared *span, void *me)
+{
+    yn_span_give_up(me, span);
+}
+
+void yn_spans_give_up_empty(yn_self *me)
+{
+    for (uint32_t bin = 0; bin < YN_HEAP_BINS; bin++)
+        yn_shelf_walk(me->arena, bin, give_up, me);
 }
 
 void yn_span_done(yn_self *me, yn_heap_span_shared *span)
 {
-    if (!span || atomic_load(&span->blocks) != atomic_load_explicit(&span->full, memory_order_relaxed))
-        return;
-    uint32_t place = yn_span_place(span);
-    uint64_t handy = atomic_load_explicit(yn_shelf_handy(span->shelf, place / 64), memory_order_relaxed);
-    /* One that is not handy is somebody's current one. */
-    if (handy >> place % 64 & 1 && __builtin_popcountll(handy) > HANDY_ENOUGH)
+    if (span && atomic_load(&span->owner) == 0 && !any(span, false) &&
+        __builtin_popcountll(atomic_load_explicit(handy_word(span), memory_order_relaxed)) > HANDY_ENOUGH)
         yn_span_give_up(me, span);
+}
+
+static void set_hints(yn_heap_span_shared *span)
+{
+    if (atomic_load(&span->owner) != 0)
+        return;
+    if (blocks_in_service(span) == 0)
+        make_vacant(span);
+    else if (any(span, true))
+        yn_span_was_freed_to(span);
+}
+
+void yn_span_repair(yn_self *me, yn_heap_span_shared *span)
+{
+    yn_span_owner owner = atomic_load(&span->owner);
+    if (owner != 0 && !yn_claim_is_alive(&me->arena->slots, owner) && become_owner(span, owner, keeper(me))) {
+        if (blocks_in_service(span) == 0)
+            free_pages(me, span);
+        yn_span_release(span);
+    }
+    set_hints(span);
 }

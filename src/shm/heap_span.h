@@ -1,39 +1,56 @@
-/* Spans: runs of up to 16 pages cut into blocks of one size, with one word of free blocks each. For the heap's own
- * files.
+/* Spans: runs of up to 16 pages cut into blocks of one size, with a stamp for each block that says who has it. For the
+ * heap's own files.
  *
- * A span's descriptor stands in a shelf of its size bin and never moves, nor changes its bin: who still looks at it
- * when its span is gone finds no free block there, or those of the next span, which are as good. See README.md for the
- * invariants. */
+ * The stamps are the truth: a block whose stamp is 0 is free. A block is handed out by the span's owner alone, one
+ * thread, which therefore needs no atomic operation for it; it is freed by whoever has it. A span's descriptor stands
+ * in a shelf of its size bin and never moves, nor changes its bin: who still looks at it when its span is gone finds no
+ * block there, or those of the next span at another address. See README.md for the invariants. */
 #ifndef YN_HEAP_SPAN_H
 #define YN_HEAP_SPAN_H
 
 #include "shm/heap_map.h"
 
-#define YN_SPAN_BLOCKS 63u
-#define YN_SPAN_IN_SERVICE (UINT64_C(1) << 63)
+#define YN_SPAN_BLOCKS 60u
 #define YN_SPAN_PAGES ((uint64_t)16)
 #define YN_SMALL_MOST ((size_t)32768) /* larger ones are runs of pages */
 #define YN_SMALL_UNIT 64u             /* sizes are multiples of it, so that no two blocks share a cache line */
 
+/* Who may hand out blocks of a span, set it up or take it down: the claim of a process, and one of its lanes in the
+ * flags; YN_LANE_NONE for a thread that has no lane, and for who only changes the span. 0: nobody. */
+typedef uint64_t yn_span_owner;
+#define YN_LANE_NONE 15u
+
 typedef struct yn_heap_span_shared {
-    _Atomic uint64_t
-        blocks; /* bit i: block i is free; YN_SPAN_IN_SERVICE unless the descriptor is vacant, when it is 0 */
-    _Atomic uint64_t base;   /* address of block 0 */
-    _Atomic uint64_t full;   /* what `blocks` is when all are free */
-    _Atomic yn_claim keeper; /* who sets the span up or takes it down; else 0 */
+    /* Changes only when the span gets another owner, is set up or taken down. */
+    _Atomic uint64_t base; /* address of block 0; 0: no pages */
+    _Atomic yn_span_owner owner;
     struct yn_heap_shelf_shared *shelf;
-    uint32_t size;    /* of a block */
-    uint32_t inverse; /* 2^31 / (size / YN_SMALL_UNIT), rounded up */
+    uint32_t place;           /* in the shelf */
+    uint32_t size;            /* of a block */
+    uint32_t inverse;         /* 2^31 / (size / YN_SMALL_UNIT), rounded up */
+    uint32_t bin;             /* the shelf's */
+    _Atomic uint32_t planned; /* how many blocks its pages are for */
+    _Atomic uint32_t blocks; /* the same, once they may be handed out; 0: it is being set up or taken down, or vacant */
+
+    /* The owner's own. */
+    YN_ALIGNED(64) _Atomic uint64_t free; /* bit i: block i is free, and the owner knows */
+    uint32_t held_as;                     /* its place among the spans of the owner's lane */
+    uint32_t unused;
+    _Atomic uint32_t stamp[YN_SPAN_BLOCKS];
 } YN_ALIGNED(64) yn_heap_span_shared;
 
-/* A shelf: `rows` pages of descriptors, 64 in each, but for the first few places, which this head takes up. words[]:
- * for each row the spans that may have free blocks and are nobody's current one (handy), then for each row the vacant
- * ones. Both are hints. */
+/* A shelf: pages of descriptors behind this head. words[]: one bit for each descriptor that is nobody's and may have
+ * free blocks (handy), then likewise for the vacant ones. Both are hints. */
 typedef struct yn_heap_shelf_shared {
     struct yn_heap_shelf_shared *next;
-    uint32_t bin, rows;
+    uint32_t bin, places;
     _Atomic uint64_t words[];
 } yn_heap_shelf_shared;
+
+static inline uint32_t yn_shelf_rows(const yn_heap_shelf_shared *shelf)
+{
+    return (shelf->places + 63) / 64;
+}
 
 static inline _Atomic uint64_t *yn_shelf_handy(yn_heap_shelf_shared *shelf, uint32_t row)
 {
@@ -42,38 +59,36 @@ static inline _Atomic uint64_t *yn_shelf_handy(yn_heap_shelf_shared *shelf, uint
 
 static inline _Atomic uint64_t *yn_shelf_vacant(yn_heap_shelf_shared *shelf, uint32_t row)
 {
-    return &shelf->words[shelf->rows + row];
+    return &shelf->words[yn_shelf_rows(shelf) + row];
 }
 
 static inline yn_heap_span_shared *yn_shelf_span(yn_heap_shelf_shared *shelf, uint32_t place)
 {
-    return (yn_heap_span_shared *)(void *)shelf + place;
+    size_t head = yn_round_up(sizeof *shelf + sizeof(uint64_t) * 2 * yn_shelf_rows(shelf), 64);
+    return (yn_heap_span_shared *)(void *)((char *)shelf + head) + place;
 }
 
-static inline uint32_t yn_span_place(const yn_heap_span_shared *span)
-{
-    return (uint32_t)(span - (yn_heap_span_shared *)(void *)span->shelf);
-}
+/* A lane: the spans that one thread owns, for each bin a few, and which of them it goes on with. Lanes belong to a slot
+ * and are used by one thread at a time; who dies leaves its lane to the slot's next tenant, and its spans to whoever
+ * looks first. All but `taken` is the thread's own, and after its death hints. */
+#define YN_LANE_SPANS 8u
+typedef struct yn_heap_lane_bin {
+    yn_heap_span_shared *current;
+    uint32_t count, hand; /* of the spans in held[]; the one to ask next for blocks that others have freed */
+    uint32_t ready;       /* bit k: in held[k] the owner has freed blocks */
+    uint32_t unused;
+    yn_heap_span_shared *held[YN_LANE_SPANS];
+} yn_heap_lane_bin;
 
-/* The first place of a shelf that is a descriptor. */
-static inline uint32_t yn_shelf_first(const yn_heap_shelf_shared *shelf)
-{
-    size_t head = sizeof *shelf + sizeof(uint64_t) * 2 * shelf->rows;
-    return (uint32_t)((head + sizeof(yn_heap_span_shared) - 1) / sizeof(yn_heap_span_shared));
-}
-
-/* A cache: for each bin the span that was last allocated from, and the span that was last freed to or begun, where
- * the next block that is freed may well lie. It belongs to a slot; its lanes are there to keep the threads of a process
- * apart, which find theirs by the address of their yn_self. All of it is hints. */
-#define YN_CACHE_LANES 8u
 typedef struct yn_heap_lane_shared {
-    _Atomic(yn_heap_span_shared *) current[YN_HEAP_SMALL_BINS];
-    _Atomic(yn_heap_span_shared *) last;
+    yn_span_owner owner;
+    uint32_t stamp; /* of its process, without a kind */
+    uint32_t number;
+    yn_heap_span_shared *last; /* where it last freed a block: the next one may well lie there too */
+    _Atomic yn_claim taken;    /* whose thread uses it; 0, or a claim of the dead: none */
+    struct yn_heap_lane_shared *next;
+    yn_heap_lane_bin bin[YN_HEAP_SMALL_BINS];
 } YN_ALIGNED(64) yn_heap_lane_shared;
-
-typedef struct yn_heap_cache_shared {
-    yn_heap_lane_shared lane[YN_CACHE_LANES];
-} yn_heap_cache_shared;
 
 /* The bin for a size of 0 … YN_SMALL_MOST: steps of 64 bytes up to 512, then four sizes to each doubling. */
 static inline uint32_t yn_bin_of(size_t size)
@@ -88,35 +103,33 @@ static inline uint32_t yn_bin_of(size_t size)
 static inline uint32_t yn_bin_size(uint32_t bin)
 {
     if (bin == YN_HEAP_SMALL_BINS)
-        return sizeof(yn_heap_cache_shared);
+        return sizeof(yn_heap_lane_shared);
     if (bin < 8)
         return (bin + 1) * 64;
     uint32_t power = 9 + (bin - 8) / 4;
     return (1u << power) + ((bin - 8) % 4 + 1) * (1u << (power - 2));
 }
 
-/* Takes the lowest free block of a span. NULL: there is none, or somebody else took it at this moment. */
-static inline void *yn_span_take(yn_heap_span_shared *span)
+static inline uint64_t yn_span_bit(uint32_t number)
 {
-    uint64_t old = atomic_load_explicit(&span->blocks, memory_order_relaxed), lowest;
-    do {
-        lowest = old & (~old + 1);
-        if (YN_UNLIKELY(old == 0 || old == YN_SPAN_IN_SERVICE))
-            return NULL;
-        if (YN_LIKELY(atomic_compare_exchange_weak_explicit(&span->blocks, &old, old & ~lowest, memory_order_acq_rel,
-                                                            memory_order_relaxed))) {
-            /* The block is ours, so the span stays what it is now, whatever it was when we looked first. */
-            uint64_t base = atomic_load_explicit(&span->base, memory_order_relaxed);
-            return (void *)(uintptr_t)(base + (uint64_t)__builtin_ctzll(lowest) * span->size);
-        }
-    } while (old & lowest);
-    return NULL;
+    return UINT64_C(1) << number;
 }
 
-/* The number of the block that begins at `p` or, if `inside`, that holds it; YN_SPAN_BLOCKS if there is none. */
-static inline uint32_t yn_span_block(const yn_heap_span_shared *span, const void *p, bool inside)
+/* Hands out the lowest block that its owner, the caller, knows to be free; there must be one. The stamp comes first: a
+ * block that is stamped and not yet handed out is lost with who dies over it, and told as held by the dead. */
+static inline void *yn_span_take(yn_heap_span_shared *span, uint64_t free, uint32_t stamp)
 {
-    uint64_t offset = (uint64_t)(uintptr_t)p - atomic_load_explicit(&span->base, memory_order_relaxed);
+    uint32_t number = (uint32_t)__builtin_ctzll(free);
+    atomic_store_explicit(&span->stamp[number], stamp, memory_order_release);
+    atomic_store_explicit(&span->free, free & (free - 1), memory_order_relaxed);
+    return (void *)(uintptr_t)(atomic_load_explicit(&span->base, memory_order_relaxed) + (uint64_t)number * span->size);
+}
+
+/* The number of the block that begins at `p` or, if `inside`, that holds it, in a span that begins at `base`;
+ * YN_SPAN_BLOCKS if there is none. */
+static inline uint32_t yn_span_block(const yn_heap_span_shared *span, uint64_t base, const void *p, bool inside)
+{
+    uint64_t offset = (uint64_t)(uintptr_t)p - base;
     uint64_t unit = offset / YN_SMALL_UNIT;
     if (YN_UNLIKELY(unit >= YN_SPAN_PAGES * YN_PAGE_BYTES / YN_SMALL_UNIT))
         return YN_SPAN_BLOCKS;
@@ -126,65 +139,85 @@ static inline uint32_t yn_span_block(const yn_heap_span_shared *span, const void
     return number < YN_SPAN_BLOCKS ? number : YN_SPAN_BLOCKS;
 }
 
-/* The span has free blocks again and is nobody's current one (heap_shelf.c). */
-void yn_span_make_handy(yn_heap_span_shared *span);
+/* A block was freed to a span that is not the caller's: if it is nobody's, it is handy now (heap_span.c). */
+void yn_span_was_freed_to(yn_heap_span_shared *span);
 
-/* Makes the block that begins at `p` free. False: there is no such block in this span, or it is free. The word is read
- * first: if `p` is a block of this span, that block has kept all the rest as it is since before. */
-static inline bool yn_span_put(yn_heap_span_shared *span, const void *p)
+/* Makes the block that begins at `p` free, if it is one of that kind in this span. `lane` may be NULL. */
+static inline bool yn_span_put(yn_heap_lane_shared *lane, yn_heap_span_shared *span, const void *p, uint32_t kind)
 {
-    uint64_t old = atomic_load_explicit(&span->blocks, memory_order_acquire);
-    uint64_t full = atomic_load_explicit(&span->full, memory_order_relaxed);
-    uint32_t number = yn_span_block(span, p, false);
+    uint64_t base = atomic_load_explicit(&span->base, memory_order_acquire);
+    uint32_t number = yn_span_block(span, base, p, false);
     if (YN_UNLIKELY(number == YN_SPAN_BLOCKS))
         return false;
-    uint64_t bit = UINT64_C(1) << number;
-    do {
-        if (YN_UNLIKELY(!(old & YN_SPAN_IN_SERVICE) || old & bit || !(full & bit)))
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(&span->blocks, &old, old | bit, memory_order_acq_rel,
-                                                    memory_order_relaxed));
-    if (YN_UNLIKELY(old == YN_SPAN_IN_SERVICE))
-        yn_span_make_handy(span);
+    _Atomic uint32_t *stamp = &span->stamp[number];
+    uint32_t was = atomic_load_explicit(stamp, memory_order_acquire);
+    if (YN_UNLIKELY((was & YN_STAMP_KIND) != kind))
+        return false;
+    if (YN_LIKELY(lane && atomic_load_explicit(&span->owner, memory_order_relaxed) == lane->owner)) {
+        /* Nobody but me hands this block out anew, so that a store will do. */
+        uint64_t free = atomic_load_explicit(&span->free, memory_order_relaxed);
+        atomic_store_explicit(stamp, 0, memory_order_relaxed);
+        atomic_store_explicit(&span->free, free | yn_span_bit(number), memory_order_relaxed);
+        if (YN_UNLIKELY(free == 0))
+            lane->bin[span->bin].ready |= 1u << span->held_as;
+        return true;
+    }
+    /* With a block that is allocated the span stays where it is: so if it is there now, it was when the stamp was read,
+     * and that was this block's. */
+    if (atomic_load(&span->base) != base || !atomic_compare_exchange_strong(stamp, &was, 0))
+        return false;
+    if (atomic_load(&span->owner) == 0)
+        yn_span_was_freed_to(span);
     return true;
 }
 
+/* heap_lane.c */
+
+/* A block of this bin from wherever there is one. NULL: no memory. */
+void *yn_lane_alloc(yn_self *me, uint32_t bin, uint32_t kind);
+
+/* Gives up all that my lane owns, and the lanes of my process that no thread uses. */
+void yn_lanes_release(yn_self *me);
+
 /* heap_span.c */
 
-/* A block of this bin from wherever there is one, which `lane` (or NULL) then goes on with. NULL: no memory. */
-void *yn_span_alloc(yn_self *me, uint32_t bin, yn_heap_lane_shared *lane);
+/* Sets up a span in a vacant descriptor, its blocks free and known to its owner. NULL: no memory. */
+yn_heap_span_shared *yn_span_build(yn_self *me, uint32_t bin, yn_span_owner owner);
 
-/* Blocks were freed to this span (or NULL), and the next ones will be freed elsewhere: if it is empty, and not the only
- * one, it gives its pages back. */
-void yn_span_done(yn_self *me, yn_heap_span_shared *span);
+/* Looks which blocks are free, as its owner; returns them. */
+uint64_t yn_span_gather(yn_heap_span_shared *span);
 
-/* heap_shelf.c */
+/* Leaves a span, vacant or not, of which I am the owner, to nobody. */
+void yn_span_release(yn_heap_span_shared *span);
 
-/* A span of the bin that had free blocks a moment ago, for the caller to go on with; NULL if none is known. */
-yn_heap_span_shared *yn_shelf_pick(const yn_arena_shared *arena, uint32_t bin);
-
-/* A vacant descriptor of the bin, kept by me. NULL: no memory. */
-yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t bin);
-
-/* Ends my keeping of a span: one without blocks loses its pages and becomes vacant. */
-void yn_span_let_go(yn_self *me, yn_heap_span_shared *span);
-
-/* Takes a span down if all its blocks are free. */
+/* Takes a span down if it is nobody's and all its blocks are free. */
 void yn_span_give_up(yn_self *me, yn_heap_span_shared *span);
 void yn_spans_give_up_empty(yn_self *me);
 
-/* A block of any span of this bin, those that are current for others too: when there is no memory for another span.
- */
-void *yn_shelf_scrape(const yn_arena_shared *arena, uint32_t bin);
+/* Blocks were freed to this span (or NULL), and the next ones will be freed elsewhere: if it is nobody's and empty, and
+ * not the only one, it gives its pages back. */
+void yn_span_done(yn_self *me, yn_heap_span_shared *span);
+
+/* A span whose owner has died becomes nobody's; one half set up or taken down becomes vacant. */
+void yn_span_repair(yn_self *me, yn_heap_span_shared *span);
+
+/* heap_shelf.c */
+
+/* A span of the bin that was nobody's, with free blocks, owned by `owner` now; NULL if none is known. */
+yn_heap_span_shared *yn_shelf_adopt(const yn_arena_shared *arena, uint32_t bin, yn_span_owner owner);
+
+/* A vacant descriptor of the bin, owned by `owner` now. NULL: no memory. */
+yn_heap_span_shared *yn_shelf_vacancy(yn_self *me, uint32_t bin, yn_span_owner owner);
+
+/* Calls `visit` for each descriptor of a bin, vacant or not. */
+typedef void yn_span_visit(yn_heap_span_shared *span, void *context);
+void yn_shelf_walk(const yn_arena_shared *arena, uint32_t bin, yn_span_visit *visit, void *context);
 
 /* Whether a page begins a shelf that is in use. */
 bool yn_shelf_is_at(const yn_arena_shared *arena, const void *page);
 
-/* Repairs what the dead kept, and sets the hints right: of a bin, of all. */
+/* Repairs what the dead owned, and sets the hints right: of a bin, of all. */
 void yn_shelf_look_over(yn_self *me, uint32_t bin);
 bool yn_shelf_look_after_deaths(yn_self *me, uint32_t bin);
-
-/* The blocks handed out of the spans of a bin. */
-uint64_t yn_shelf_count(const yn_arena_shared *arena, uint32_t bin);
 
 #endif

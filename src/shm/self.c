@@ -26,23 +26,34 @@ yn_team_fds yn_team = {-1, -1, {-1, -1}, {-1, -1}};
 
 static yn_arena_shared *_Atomic team_arena;
 static _Atomic uint64_t wanted_limit;
-static pthread_key_t seat_key;
+static pthread_key_t thread_key;
 
 static void wipe(void) /* where the kernel does not */
 {
     memset(yn_private_page, 0, sizeof *yn_private_page);
 }
 
-/* A thread that ends gives its seat back. */
-static void leave_seat(void *p)
+/* A thread that ends gives back its seat and its lane. */
+static void leave_team(void *p)
 {
-    yn_seat_shared *seat = p;
+    yn_self *me = p;
     yn_claim mine = atomic_load(&yn_private_page->claim);
-    if (mine != 0 && yn_self_tls.claim == mine && yn_self_tls.seat == seat) {
-        yn_self_tls.seat = NULL;
+    if (mine == 0 || me->claim != mine)
+        return;
+    yn_seat_shared *seat = me->seat;
+    if (seat) {
+        me->seat = NULL;
         atomic_store(&seat->word, NULL);
         atomic_store_explicit(&seat->taken, 0, memory_order_release);
     }
+    yn_heap_leave(me);
+}
+
+YN_IN_CHILD void yn_self_note_thread(yn_self *me)
+{
+    /* The first thread's go with the process; a self that is not the thread's own has others to see to it. */
+    if (me == &yn_self_tls && yn_raw0(SYS_gettid) != yn_raw0(SYS_getpid))
+        pthread_setspecific(thread_key, me);
 }
 
 __attribute__((constructor)) static void set_up(void)
@@ -53,7 +64,7 @@ __attribute__((constructor)) static void set_up(void)
         yn_private_page = p;
     if (p == MAP_FAILED || madvise(p, (size_t)page, MADV_WIPEONFORK) != 0)
         pthread_atfork(NULL, NULL, wipe);
-    pthread_key_create(&seat_key, leave_seat);
+    pthread_key_create(&thread_key, leave_team);
 }
 
 bool yn_self_has_team(void)
@@ -148,8 +159,10 @@ static int make_team(void)
 YN_IN_CHILD static yn_self *fill_self(yn_claim claim)
 {
     yn_self *me = &yn_self_tls;
-    if (me->claim != claim)
-        me->seat = NULL; /* else it is this thread's, who has slept while it joined */
+    if (me->claim != claim) { /* else they are this thread's, who has slept or allocated while it joined */
+        me->seat = NULL;
+        me->lane = NULL;
+    }
     me->claim = claim;
     me->arena = atomic_load(&team_arena);
     me->slot = yn_slot_at(&me->arena->slots, yn_claim_slot(claim));
@@ -252,7 +265,6 @@ YN_IN_CHILD yn_seat_shared *yn_seat_get(yn_self *me)
             seat = more_seats(me);
     }
     me->seat = seat;
-    if (yn_raw0(SYS_gettid) != yn_raw0(SYS_getpid)) /* the first thread's ends with the process */
-        pthread_setspecific(seat_key, seat);
+    yn_self_note_thread(me);
     return seat;
 }

@@ -10,8 +10,9 @@ typedef struct yn_self {
     yn_claim claim; /* of this process; no flags */
     yn_arena_shared *arena;
     yn_slot_shared *slot;
-    yn_seat_shared *seat; /* of this thread; NULL until it first sleeps (sync/wait.c) */
-    uint64_t deaths;      /* counted when it was last about to sleep (sync/wait.c) */
+    yn_seat_shared *seat;             /* of this thread; NULL until it first sleeps (sync/wait.c) */
+    uint64_t deaths;                  /* counted when it was last about to sleep (sync/wait.c) */
+    struct yn_heap_lane_shared *lane; /* of this thread; NULL until it first allocates a small block (heap_lane.c) */
     int arena_fd;
 } yn_self;
 
@@ -87,6 +88,9 @@ yn_arena_shared *yn_self_arena(void);
 
 /* The address-space limit of an arena still to be made; -EBUSY afterwards. */
 int yn_self_set_limit(uint64_t bytes);
+
+/* This thread has got a seat or a lane, which it is to give back when it ends. */
+void yn_self_note_thread(yn_self *me);
 
 /* Sleeping seats of this thread (sync/wait.c): finds or makes one. NULL if memory runs out. */
 yn_seat_shared *yn_seat_get(yn_self *me);

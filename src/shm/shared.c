@@ -1,7 +1,7 @@
 /* Value and Array: blocks of the heap with a small head in front, in which their lock lives.
  * Never reads a byte of what is not an allocated block of the heap, whatever pointer it is given.
  * Next: shm/heap.c; sync/lock.c, whose lock it is. */
-#include "shm/heap.h"
+#include "shm/heap_fast.h"
 
 #include <sys/stat.h>
 #include <yunta/shared.h>
@@ -28,15 +28,18 @@ static uint64_t magic_of(const void *data)
 static yn_block_shared *head_of(yn_self *me, const void *data, void **block)
 {
     uint64_t address = (uint64_t)(uintptr_t)data;
-    size_t usable;
+    yn_heap_place place;
     if (address % _Alignof(yn_block_shared) != 0)
         return NULL;
-    *block = yn_heap_find(me, data, &usable);
-    uint64_t start = (uint64_t)(uintptr_t)*block;
-    if (!*block || address - start < sizeof(yn_block_shared))
+    if (!yn_heap_look_up(me, data, &place) || (place.stamp & YN_STAMP_KIND) != YN_HEAP_SHARED)
+        return NULL;
+    *block = place.start;
+    uint64_t start = (uint64_t)(uintptr_t)place.start;
+    if (address - start < sizeof(yn_block_shared))
         return NULL;
     yn_block_shared *head = (yn_block_shared *)(uintptr_t)(address - sizeof(yn_block_shared));
-    bool is = atomic_load(&head->magic) == magic_of(data) && start + head->offset == address && head->size <= usable;
+    bool is =
+        atomic_load(&head->magic) == magic_of(data) && start + head->offset == address && head->size <= place.usable;
     return is ? head : NULL;
 }
 
@@ -59,7 +62,7 @@ int yunta_shared_create(void **memory, size_t size, size_t alignment, size_t cou
         return r;
     alignment = alignment > _Alignof(yn_block_shared) ? alignment : _Alignof(yn_block_shared);
     void *block;
-    r = yn_heap_alloc_zeroed(me, &block, alignment + size * count, alignment);
+    r = yn_heap_alloc_zeroed_as(me, YN_HEAP_SHARED, &block, alignment + size * count, alignment);
     if (r != 0)
         return r;
     char *data = (char *)block + alignment;
@@ -91,7 +94,7 @@ int yunta_shared_free(void *memory)
     uint64_t magic = magic_of(memory);
     if (!head || !atomic_compare_exchange_strong(&head->magic, &magic, 0))
         return -EINVAL;
-    return yn_heap_free(me, block);
+    return yn_heap_free_as(me, YN_HEAP_SHARED, block);
 }
 
 /* The head behind a pointer of the user's, for who only looks. */

@@ -43,11 +43,11 @@ typedef struct yn_slot_shared {
     _Atomic yn_claim parent;   /* who started this process; 0: nobody of the team. When the parent dies, so does this */
     _Atomic uint64_t pid;      /* tagged: written by a tenant that may come too late */
     _Atomic uint64_t watch_fd; /* tagged: the watch's own descriptor for it, + 1 */
-    _Atomic uint64_t joined_ns;             /* boot time at which it announced itself: not before the process began */
-    _Atomic(void *) record;                 /* its yunta_process, or NULL */
-    _Atomic(void *) heap_cache;             /* belongs to the slot: its next tenant goes on with it */
-    _Atomic(struct yn_seat_shared *) seats; /* further seats, in blocks; belong to the slot too */
-    yn_seat_shared seat;                    /* the first */
+    _Atomic uint64_t joined_ns; /* boot time at which it announced itself: not before the process began */
+    _Atomic(void *) record;     /* its yunta_process, or NULL */
+    _Atomic(struct yn_heap_lane_shared *) heap_lanes; /* belong to the slot: its next tenant goes on with them */
+    _Atomic(struct yn_seat_shared *) seats;           /* further seats, in blocks; belong to the slot too */
+    yn_seat_shared seat;                              /* the first */
 } YN_ALIGNED(64) yn_slot_shared;
 
 /* Segment k holds 64 << k slots; the first is part of the arena's head. */

@@ -72,7 +72,7 @@ static void use_up_pages(scene *s)
     for (yn_page page; (page = yn_map_find(s->team.arena, 1)) != YN_NO_PAGE;) {
         yn_run run;
         must(yn_pages_take_at(&s->me, page, 1, &run) == 1);
-        yn_pages_make(&s->me, page, 1, UINT64_C(1) << 4 | YN_PAGE_LARGE);
+        yn_pages_make(&s->me, page, 1, yn_large_entry(yn_stamp_of(s->me.claim) | YN_HEAP_OWN, 1));
         known_add(&s->known, yn_page_address(s->team.arena, page), YN_PAGE_BYTES);
     }
 }
@@ -229,11 +229,12 @@ static void a_death_before(scene *s)
     yn_pages_make(&ghost, page, 4, ghost.claim | YN_PAGE_FREEING);
     ck_assert_int_eq(yn_pages_take(&ghost, 2, &page), 0); /* a shelf that stands in no list */
     yn_pages_make(&ghost, page, 2, ghost.claim | YN_PAGE_SHELVING);
-    yn_heap_span_shared *span = yn_shelf_vacancy(&ghost, yn_bin_of(64)); /* a span half set up */
+    yn_heap_span_shared *span =
+        yn_shelf_vacancy(&ghost, yn_bin_of(64), ghost.claim | YN_LANE_NONE); /* a span half set up */
     ck_assert_ptr_nonnull(span);
     ck_assert_int_eq(yn_pages_take(&ghost, 2, &page), 0);
     atomic_store(&span->base, (uint64_t)(uintptr_t)yn_page_address(s->team.arena, page));
-    atomic_store(&span->full, YN_SPAN_IN_SERVICE | 127);
+    atomic_store(&span->planned, 60);
     atomic_store(yn_map_entry(s->team.arena, page), (uint64_t)(uintptr_t)span | YN_PAGE_SPAN);
     bare_team_bury(&s->team, &ghost);
 }

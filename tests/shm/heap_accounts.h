@@ -17,48 +17,63 @@ static inline uint64_t heap_check_page(yn_arena_shared *arena, yn_page page, hea
     unsigned kind = yn_page_kind_of(entry);
     while (yn_map_read(arena, page + parts) == (page << 4 | YN_PAGE_PART))
         parts++;
-    if (kind == YN_PAGE_NONE) {
+    if (entry == YN_PAGE_META) {
+        must(yn_shelf_is_at(arena, yn_page_address(arena, page)));
+    } else if (kind == YN_PAGE_NONE) {
+        must(entry == YN_PAGE_NONE);
         a->nobodys++;
     } else if (kind == YN_PAGE_SPAN) {
         a->span_pages++;
     } else if (kind == YN_PAGE_LARGE) {
-        must(parts == entry >> 4);
-    } else if (kind == YN_PAGE_META) {
-        must(yn_shelf_is_at(arena, yn_page_address(arena, page)));
+        must(parts == yn_large_pages(entry));
+        must((entry >> 32 & YN_STAMP_KIND) != 0);
     } else {
         if (!yn_page_is_free(entry))
             ck_abort_msg("page %llu is left as %#llx", (unsigned long long)page, (unsigned long long)entry);
         yn_heap_leaf_shared *leaf = yn_map_leaf(arena, page >> YN_LEAF_SHIFT);
         must(atomic_load(&leaf->hint[(page & (YN_LEAF_PAGES - 1)) / 64]) >> (page & 63) & 1);
     }
-    must(parts == 1 || kind == YN_PAGE_LARGE || kind == YN_PAGE_META);
+    must(parts == 1 || kind == YN_PAGE_LARGE || entry == YN_PAGE_META);
     return parts;
 }
 
-static inline uint64_t heap_check_span(yn_arena_shared *arena, yn_heap_span_shared *span)
+typedef struct heap_spans {
+    yn_arena_shared *arena;
+    uint64_t pages;
+} heap_spans;
+
+/* What nobody owns is found by a hint; what somebody owns, lives; what the owner knows to be free, is. */
+static inline void heap_check_span(yn_heap_span_shared *span, void *context)
 {
-    uint64_t blocks = span->blocks, full = span->full;
-    must(span->keeper == 0);
-    must((blocks & ~full) == 0);
-    if (blocks == 0)
-        return 0;
-    must(blocks & YN_SPAN_IN_SERVICE);
-    uint64_t bytes = (uint64_t)__builtin_popcountll(full << 1) * span->size;
-    uint64_t pages = (bytes + YN_PAGE_BYTES - 1) / YN_PAGE_BYTES;
-    yn_page start = yn_page_of(arena, (void *)(uintptr_t)span->base);
+    heap_spans *all = context;
+    yn_span_owner owner = span->owner;
+    uint32_t blocks = span->blocks;
+    uint64_t free = 0;
+    must(owner == 0 || yn_claim_is_alive(&all->arena->slots, owner));
+    must(blocks <= YN_SPAN_BLOCKS);
+    for (uint32_t i = 0; i < blocks; i++)
+        free |= (uint64_t)(span->stamp[i] == 0) << i;
+    must(owner == 0 || (span->free & ~free) == 0);
+    must(owner != 0 || blocks != 0 || (*yn_shelf_vacant(span->shelf, span->place / 64) >> span->place % 64 & 1));
+    must(owner != 0 || free == 0 || (*yn_shelf_handy(span->shelf, span->place / 64) >> span->place % 64 & 1));
+    if (blocks == 0) {
+        must(owner == 0 && span->base == 0);
+        return;
+    }
+    must(blocks == span->planned);
+    uint64_t pages = ((uint64_t)blocks * span->size + YN_PAGE_BYTES - 1) / YN_PAGE_BYTES;
+    yn_page start = yn_page_of(all->arena, (void *)(uintptr_t)span->base);
     for (yn_page page = start; page < start + pages; page++)
-        must(yn_map_read(arena, page) == ((uint64_t)(uintptr_t)span | YN_PAGE_SPAN));
-    return pages;
+        must(yn_map_read(all->arena, page) == ((uint64_t)(uintptr_t)span | YN_PAGE_SPAN));
+    all->pages += pages;
 }
 
 static inline uint64_t heap_check_spans(yn_arena_shared *arena)
 {
-    uint64_t pages = 0;
+    heap_spans all = {arena, 0};
     for (uint32_t bin = 0; bin < YN_HEAP_BINS; bin++)
-        for (yn_heap_shelf_shared *shelf = arena->heap->bin[bin].shelves; shelf; shelf = shelf->next)
-            for (uint32_t place = yn_shelf_first(shelf); place < shelf->rows * 64; place++)
-                pages += heap_check_span(arena, yn_shelf_span(shelf, place));
-    return pages;
+        yn_shelf_walk(arena, bin, heap_check_span, &all);
+    return all.pages;
 }
 
 /* Pages that have no entry of their own: the arena's head, the heap's, the leaves, and the slots beyond the first. */
