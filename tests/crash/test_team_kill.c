@@ -92,15 +92,16 @@ static void kill_watch_and_start_the_next(void *context)
 /* Whoever comes next finds the watch, or makes it; and a death is told. */
 static void is_watched_over(void *context, long point)
 {
-    pid_t last = 0;
+    (void)point;
     one_watch(context);
     uint64_t deaths = atomic_load(&self()->arena->deaths);
     yunta_process *child;
     start_by(YUNTA_FORK, &child, sleep_for_ever, NULL);
     ck_assert_int_eq(yunta_process_kill(child), 0);
     join_is(child, YUNTA_ECRASHED);
-    test_wait_until(atomic_load(&self()->arena->deaths) > deaths, 20000);
-    ck_assert_msg(count_watches(&last) == 1, "point %ld: %d watches", point, count_watches(&last));
+    /* That one may have been killed already, and be slow to die; nobody sleeps here who would look, but a start does.
+     */
+    test_wait_until(one_watch_after_a_start() && atomic_load(&self()->arena->deaths) > deaths, 20000);
     yunta_process_destroy(child);
 }
 
