@@ -11,6 +11,7 @@
 #include <yunta/init.h>
 #include <yunta/process.h>
 #include <yunta/shared.h>
+#include <yunta/heap.h>
 #include <yunta/sync.h>
 #include <yunta/condition.h>
 #include <yunta/rwlock.h>

@@ -1,0 +1,111 @@
+/* The shared heap as programs see it: alloc, realloc, free, trim.
+ * Never obeys a pointer that is no block of a program's; never has a block moved before its copy is whole.
+ * Next: shm/heap_fast.h (the short way), shm/heap_figures.c (who has how much). */
+#include "shm/heap_fast.h"
+
+#include <yunta/heap.h>
+
+#define PAGE_MOST 4096u
+
+/* Me, if the pointer can be anything at all. */
+static inline yn_self *self_if_team(void)
+{
+    int error;
+    yn_self *me = &yn_self_tls;
+    if (YN_LIKELY(me->claim != 0 && me->claim == yn_self_claim()))
+        return me;
+    return yn_self_has_team() ? yn_self_get(&error) : NULL;
+}
+
+void *yunta_heap_alloc(size_t size)
+{
+    int error;
+    yn_self *me = yn_self_get(&error);
+    return YN_LIKELY(me != NULL) ? yn_heap_take(me, YN_HEAP_PLAIN, size, 0) : NULL;
+}
+
+void *yunta_heap_alloc_aligned(size_t size, size_t alignment)
+{
+    int error;
+    if (alignment > PAGE_MOST || (alignment != 0 && !yn_is_power_of_two(alignment)))
+        return NULL;
+    yn_self *me = yn_self_get(&error);
+    return me ? yn_heap_take(me, YN_HEAP_PLAIN, size, alignment) : NULL;
+}
+
+void *yunta_heap_alloc_zeroed(size_t count, size_t size)
+{
+    int error;
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    yn_self *me = yn_self_get(&error);
+    void *block = NULL;
+    return me && yn_heap_alloc_zeroed_as(me, YN_HEAP_PLAIN, &block, total, 0) == 0 ? block : NULL;
+}
+
+int yunta_heap_free(void *block)
+{
+    if (!block)
+        return 0;
+    yn_self *me = self_if_team();
+    return YN_LIKELY(me != NULL) ? yn_heap_put(me, YN_HEAP_PLAIN, block) : -EINVAL;
+}
+
+static bool is_plain(yn_self *me, const void *block, yn_heap_place *place)
+{
+    return yn_heap_look_up(me, block, place) && place->start == block &&
+           (place->stamp & YN_STAMP_KIND) == YN_HEAP_PLAIN;
+}
+
+size_t yunta_heap_usable_size(const void *block)
+{
+    yn_heap_place place;
+    yn_self *me = block ? self_if_team() : NULL;
+    return me && is_plain(me, block, &place) ? place.usable : 0;
+}
+
+/* Whether the block would do as it is: it has room, and not more than twice as much as is asked for. */
+static bool is_about_right(const yn_heap_place *place, size_t size)
+{
+    return size <= place->usable && (size > place->usable / 2 || place->usable <= YN_SMALL_UNIT);
+}
+
+static void *move(yn_self *me, const yn_heap_place *place, size_t size)
+{
+    void *fresh = yn_heap_take(me, YN_HEAP_PLAIN, size, 0);
+    if (!fresh)
+        return NULL;
+    memcpy(fresh, place->start, size < place->usable ? size : place->usable);
+    yn_heap_free_as(me, YN_HEAP_PLAIN, place->start);
+    return fresh;
+}
+
+void *yunta_heap_realloc(void *block, size_t size)
+{
+    if (!block)
+        return yunta_heap_alloc(size);
+    yn_heap_place place;
+    yn_self *me = self_if_team();
+    if (!me || !is_plain(me, block, &place))
+        return NULL;
+    bool stays_large = !place.span && size > YN_SMALL_MOST;
+    if ((place.span && is_about_right(&place, size)) ||
+        (stays_large && yn_heap_resize_in_place(me, YN_HEAP_PLAIN, block, size, false) == 0))
+        return block;
+    void *moved = move(me, &place, size);
+    return moved || size > place.usable ? moved : block; /* what is too large will do where there is no memory */
+}
+
+int yunta_heap_trim(void)
+{
+    int r;
+    yn_self *me = yn_self_get(&r);
+    if (!me)
+        return r;
+    yn_lanes_release(me);
+    yn_spans_give_up_empty(me);
+    yn_heap_look_after_deaths(me);
+    yn_heap_trim(me, 0);
+    return 0;
+}
