@@ -262,6 +262,9 @@ static int announce_guest(yn_self *me)
     if (atomic_load(&me->arena->watch_generation) == 0 && atomic_load(&me->arena->slots.alive) == 1)
         return 0;
     int r = yn_team_ensure_watch(me);
+    uint64_t capacity = atomic_load(&me->arena->watch_capacity);
+    if (r == 0 && capacity != 0 && atomic_load(&me->arena->slots.alive) > capacity)
+        return -EMFILE; /* the watch could not take its descriptor, and would not see it die */
     return r == 0 ? yn_team_announce(me->claim, &kept, false) : r; /* twice does no harm */
 }
 
@@ -272,6 +275,7 @@ static void check_watch(yn_self *me)
 }
 
 yn_self_upcalls yn_self_up = {.announce = announce_guest};
+
 /* Should the watch be killed over it, or before it, its death is one after which everybody looks. */
 static void ask_to_ring(uint64_t number)
 {

@@ -27,6 +27,7 @@ typedef struct watch {
     yn_team_fds fds;
     uint64_t descriptors; /* the soft limit that the program has; ours is raised */
     bool bereaved;        /* somebody has died since we last looked who is left */
+    uint32_t woken;       /* by the last deaths */
     bool blind;           /* the kernel had no memory to wait on somebody: to be tried again */
 } watch;
 
@@ -271,7 +272,7 @@ static void bury(watch *w, const yn_claim *dead, int count)
     /* Whoever declared the others may have died before it counted them. */
     atomic_fetch_add(&w->arena->deaths, deaths > 0 ? deaths : 1);
     w->bereaved = true;
-    yn_wait_nudge_all(w->arena);
+    w->woken += yn_wait_nudge_all(w->arena);
     while (hear(w)) {
     }
     bool guests = false;
@@ -348,6 +349,20 @@ static void raise_limit(watch *w)
     atomic_store(&w->arena->watch_capacity, limit.rlim_cur > 16 ? limit.rlim_cur - 16 : 0);
 }
 
+/* Each death wakes all who sleep. Where these are many and deaths come by the hundred, they would keep the dying from
+ * the processors: one dies in the time in which all look, and all are woken a hundred times. So they are let look
+ * first, and the deaths of that time are taken together. */
+static void let_them_look(watch *w)
+{
+    enum { few = 32, each_ns = 5000, most_ns = 10000000 };
+    uint32_t woken = w->woken;
+    w->woken = 0;
+    if (woken < few)
+        return;
+    struct timespec rest = {0, woken < most_ns / each_ns ? (long)woken * each_ns : most_ns};
+    yn_raw4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &rest, NULL);
+}
+
 __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation,
                                           bool shed_memory)
 {
@@ -365,11 +380,12 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
     while (hear(&w)) { /* the last watch may have been poked, and killed */
     }
     while (!is_over(&w)) {
-        struct epoll_event events[64];
-        yn_claim dead[64];
+        enum { batch = 256, look_ms = 10 };
+        struct epoll_event events[batch];
+        yn_claim dead[batch];
         int count = 0;
-        enum { look_ms = 10 };
-        long n = yn_raw6(SYS_epoll_pwait, fds->epoll, (long)events, 64, w.blind ? look_ms : -1, 0, 0);
+        let_them_look(&w);
+        long n = yn_raw6(SYS_epoll_pwait, fds->epoll, (long)events, batch, w.blind ? look_ms : -1, 0, 0);
         if (n < 0 && n != -EINTR)
             break; /* the program has closed our descriptors, and we were started all the same */
         for (long i = 0; i < n; i++)

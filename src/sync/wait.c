@@ -71,7 +71,7 @@ void yn_wait_announce_change(_Atomic uint32_t *word)
 /* From exactly the value slept on: a word that has changed since keeps nobody asleep, and may be somebody else's by
  * now. Who has sat down when these deaths had been counted has looked since: were it woken all the same, all who sleep
  * on one word would be woken for each of them. */
-static void nudge(yn_seat_shared *seat, uint64_t deaths)
+static uint32_t nudge(yn_seat_shared *seat, uint64_t deaths)
 {
     uint32_t turn = atomic_load(&seat->turn);
     _Atomic uint32_t *word = atomic_load(&seat->word);
@@ -79,27 +79,29 @@ static void nudge(yn_seat_shared *seat, uint64_t deaths)
     uint32_t kind = atomic_load(&seat->nudge);
     bool knows = atomic_load(&seat->deaths) >= deaths;
     if (!word || turn % 2 != 0 || atomic_load(&seat->turn) != turn || knows)
-        return; /* its thread is awake, and will look after it has written; or it has looked */
+        return 0; /* its thread is awake, and will look after it has written; or it has looked */
     uint32_t changed = kind == YN_NUDGE_CLAIM ? expected | (uint32_t)YN_CLAIM_NUDGED : expected + 1;
     atomic_compare_exchange_strong(word, &expected, changed);
     yn_futex_wake(word, YN_WAKE_ALL);
+    return 1;
 }
 
-void yn_wait_nudge_all(yn_arena_shared *arena)
+uint32_t yn_wait_nudge_all(yn_arena_shared *arena)
 {
     yn_slot_table_shared *table = &arena->slots;
     uint64_t deaths = atomic_load(&arena->deaths);
-    uint32_t used = atomic_load(&table->used);
+    uint32_t used = atomic_load(&table->used), nudged = 0;
     for (uint32_t i = 0; i < used; i++) {
         yn_slot_shared *slot = yn_slot_below_used(table, i);
         yn_slot_state state = yn_slot_state_of(atomic_load(&slot->word));
         if (state != YN_SLOT_LIVE && state != YN_SLOT_STARTING)
             continue;
-        nudge(&slot->seat, deaths);
+        nudged += nudge(&slot->seat, deaths);
         for (yn_seat_shared *seat = atomic_load(&slot->seats); seat; seat = atomic_load(&seat->next))
-            nudge(seat, deaths);
+            nudged += nudge(seat, deaths);
     }
     yn_listen_tell(arena, &arena->deaths, true);
+    return nudged;
 }
 
 YN_IN_CHILD int yn_event_wait(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline)

@@ -40,8 +40,8 @@ static inline _Atomic uint32_t *yn_claim_futex(_Atomic uint64_t *word)
 }
 
 /* After a death that is declared and counted, for every live slot: changes the word of each seat whose thread went to
- * sleep before that, and wakes it. */
-void yn_wait_nudge_all(yn_arena_shared *arena);
+ * sleep before that, and wakes it. How many. */
+uint32_t yn_wait_nudge_all(yn_arena_shared *arena);
 
 /* Spinning, bounded in time: yn_spin_more is true until about `ns` have passed since the first call. */
 typedef struct yn_spin {

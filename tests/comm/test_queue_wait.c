@@ -94,7 +94,9 @@ START_TEST(a_descriptor_is_told_by_others)
             ck_assert_int_eq(yunta_queue_put(t.object, &value, 0), 0);
         atomic_store(t.stage, 2);
         if (deeds[i] == TAKE) {
-            ck_assert(await_word(t.stage, 4));
+            if (!await_word(t.stage, 4))
+                ck_abort_msg("it has not taken it: stage %d, status %d, state %c", atomic_load(t.stage),
+                             yunta_process_status(child), test_state(yunta_process_pid(child)));
             ck_assert_int_eq(yunta_queue_get(t.object, &value, 0), -ETIMEDOUT);
             yunta_process_kill(child);
         }
@@ -173,7 +175,11 @@ START_TEST(in_an_event_loop)
     for (int i = 0; i < 2; i++)
         start_by(TEST_METHOD, &child[i], put_many, &t[i]);
     while (got[0] + got[1] < 2 * EACH || seen == 0) {
-        ck_assert_int_eq(epoll_wait(loop, &e, 1, -1), 1);
+        if (epoll_wait(loop, &e, 1, 20000) != 1)
+            ck_abort_msg(
+                "nothing is told: got %d and %d (%zu and %zu left), status %d and %d; of the writer %d, seen %d",
+                got[0], got[1], yunta_queue_size(t[0].object), yunta_queue_size(t[1].object),
+                yunta_process_status(child[0]), yunta_process_status(child[1]), yunta_process_status(writer), seen);
         if (e.data.u32 == PIPE)
             seen += (int)read(ends[0], &value, 1);
         else if (yunta_queue_get(t[e.data.u32].object, &value, 0) == 0)
