@@ -194,4 +194,7 @@ int yn_dict_add(yn_self *me, yunta_dict *dict, const void *key, size_t key_size,
 int yn_dict_size(yn_self *me, yunta_dict *dict, uint64_t *size);
 int yn_dict_clear(yn_self *me, yunta_dict *dict);
 
+/* Whether all invariants hold of a dict that nobody is using, and whose last writers did not die over it. */
+bool yn_dict_is_sound(yunta_dict *dict);
+
 #endif

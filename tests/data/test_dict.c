@@ -216,6 +216,7 @@ START_TEST(it_grows_and_shrinks_and_gives_all_back)
         for (uint32_t i = 0; i < count; i++)
             ck_assert_int_eq(yunta_dict_put(dict, &i, sizeof i, &(uint64_t){i * UINT64_C(3)}, i % 9), 0);
         ck_assert_uint_eq(yunta_dict_size(dict), count);
+        ck_assert(yn_dict_is_sound(dict));
         for (uint32_t i = 0; i < count; i++) {
             uint64_t value = 0, wanted = i * UINT64_C(3);
             size_t size;
@@ -226,6 +227,7 @@ START_TEST(it_grows_and_shrinks_and_gives_all_back)
         for (uint32_t i = 0; i < count; i++)
             ck_assert_int_eq(yunta_dict_remove(dict, &i, sizeof i), 0);
         ck_assert_uint_eq(yunta_dict_size(dict), 0);
+        ck_assert(yn_dict_is_sound(dict));
         ck_assert_uint_le(blocks(), empty + 64); /* a smallest table for each stripe */
         yunta_dict_destroy(dict);
     }
@@ -332,6 +334,7 @@ START_TEST(several_processes_at_once)
     for (uint32_t key = 0; key < KEYS; key++)
         there += yunta_dict_contains(dict, &key, sizeof key);
     ck_assert_uint_eq(yunta_dict_size(dict), there + 1);
+    ck_assert(yn_dict_is_sound(dict));
     yunta_dict_destroy(dict);
 }
 END_TEST
