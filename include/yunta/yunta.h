@@ -20,6 +20,7 @@
 #include <yunta/queue_many.h>
 #include <yunta/queue_loan.h>
 #include <yunta/pipe.h>
+#include <yunta/topic.h>
 #include <yunta/task.h>
 #include <yunta/pool.h>
 #include <yunta/future.h>

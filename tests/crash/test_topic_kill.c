@@ -1,0 +1,205 @@
+/* Topic: who publishes, receives, subscribes or unsubscribes is killed at every step that others can tell from the one
+ * before, and at random moments.
+ * It must not rely on time: what is left is looked at when the victim is dead and that is known.
+ * Read next: src/comm/README.md, what a death leaves.
+ *
+ * labels: ptrace
+ * timeout: 120 */
+#include "../comm/test_queue_guest.h"
+#include "comm/topic.h"
+#include "stepkill.h"
+
+#include <errno.h>
+#include <string.h>
+
+typedef enum action { PUBLISH, PUBLISH_OVER, SUBSCRIBE, SUBSCRIBE_RECEIVE, CLOSE, ACTIONS } action;
+
+typedef struct scene {
+    yunta_topic *topic;
+    yunta_subscription *mine;
+    action act;
+    bool lossless;
+    int sent;
+    _Atomic yn_claim victim;
+    step_range memory[STEP_RANGES];
+} scene;
+
+static int publish(scene *s, int value)
+{
+    return yunta_topic_publish(s->topic, &value, sizeof value, 0);
+}
+
+static void set_up(void *context)
+{
+    scene *s = context;
+    yunta_topic_options o = {.capacity = 128, .lossless = s->lossless};
+    ck_assert_int_eq(yunta_topic_create(&s->topic, &o), 0);
+    yunta_subscription *vacant; /* what the victim takes, if it subscribes */
+    ck_assert_int_eq(yunta_topic_subscribe(s->topic, &vacant), 0);
+    ck_assert_int_eq(yunta_topic_subscribe(s->topic, &s->mine), 0);
+    ck_assert_int_eq(yunta_topic_unsubscribe(vacant), 0);
+    s->sent = s->act == PUBLISH_OVER && !s->lossless ? 5 : 2; /* five fill it */
+    for (int i = 1; i <= s->sent; i++)
+        ck_assert_int_eq(publish(s, i), 0);
+    s->memory[0] = (step_range){s->topic, sizeof *s->topic};
+    s->memory[1] = (step_range){s->topic->tape, 128};
+    s->memory[2] = (step_range){s->mine, sizeof *s->mine};
+    s->memory[3] = (step_range){vacant, sizeof *vacant};
+    atomic_store(&s->victim, 0);
+}
+
+static void join_team(void *context)
+{
+    scene *s = context;
+    atomic_store(&s->victim, guest_self()->claim);
+}
+
+static void run_victim(void *context)
+{
+    scene *s = context;
+    yunta_subscription *own;
+    int value;
+    size_t size;
+    if (s->act == PUBLISH || s->act == PUBLISH_OVER)
+        publish(s, s->sent + 1);
+    else if (s->act == CLOSE)
+        yunta_topic_close(s->topic);
+    else if (yunta_topic_subscribe(s->topic, &own) == 0 && s->act == SUBSCRIBE_RECEIVE) {
+        publish(s, s->sent + 1);
+        yunta_topic_receive(own, &value, sizeof value, &size, NULL, 0);
+        yunta_topic_unsubscribe(own);
+    }
+}
+
+/* All that was published comes, whole and in order, or is told as missed. */
+static void check(void *context, long point)
+{
+    scene *s = context;
+    (void)point;
+    guest_bury(atomic_load(&s->victim));
+    ck_assert(yn_topic_is_sound(guest_self(), s->topic));
+    int value = 0, last = 0, r;
+    size_t size;
+    uint64_t missed;
+    while ((r = yunta_topic_receive(s->mine, &value, sizeof value, &size, &missed, 0)) == 0) {
+        ck_assert_int_eq(value, last + 1 + (int)missed);
+        ck_assert(missed == 0 || (s->act == PUBLISH_OVER && !s->lossless));
+        last = value;
+    }
+    ck_assert(r == -ETIMEDOUT || (r == YUNTA_ECLOSED && s->act == CLOSE));
+    ck_assert(last == s->sent || last == s->sent + 1);
+    if (r != YUNTA_ECLOSED) { /* the dead hold nobody up */
+        for (int i = 1; i <= 12; i++) {
+            ck_assert_int_eq(publish(s, last + i), 0);
+            ck_assert_int_eq(yunta_topic_receive(s->mine, &value, sizeof value, &size, &missed, 0), 0);
+            ck_assert_int_eq(value, last + i);
+            ck_assert_uint_eq(missed, 0);
+        }
+    }
+    ck_assert(yn_topic_is_sound(guest_self(), s->topic));
+    yunta_topic_destroy(s->topic);
+}
+
+START_TEST(killed_at_every_step)
+{
+    scene *s = step_shared(sizeof *s);
+    s->act = (action)(_i / 2);
+    s->lossless = _i % 2;
+    step_plan plan = {
+        .setup = set_up, .prepare = join_team, .victim = run_victim, .check = check, .context = s, .memory = s->memory};
+    ck_assert_int_ge(step_kill_sweep(&plan), s->act == CLOSE ? 3 : 5); /* lock, closed, lock */
+    step_unshare(s, sizeof *s);
+}
+END_TEST
+
+enum { WORKERS = 4, KILLS = 60, MOST = 120 };
+
+typedef struct stress {
+    yunta_topic *topic;
+    _Atomic yn_claim claim[WORKERS];
+    _Atomic long wrong, turns;
+} stress;
+
+typedef struct part {
+    stress *s;
+    int number;
+} part;
+
+static int publish_on(void *context)
+{
+    part *p = context;
+    char text[MOST];
+    unsigned seed = (unsigned)getpid();
+    while (atomic_load(&p->s->wrong) == 0) {
+        seed = seed * 1664525u + 1013904223u;
+        memset(text, (int)(seed >> 24), MOST);
+        int r = yunta_topic_publish(p->s->topic, text, 1 + (seed >> 8) % MOST, 1);
+        if (r != 0 && r != -ETIMEDOUT)
+            atomic_store(&p->s->wrong, r);
+        atomic_fetch_add(&p->s->turns, 1);
+    }
+    return 1;
+}
+
+static int listen_on(void *context)
+{
+    part *p = context;
+    char text[MOST];
+    size_t size;
+    uint64_t missed;
+    yunta_subscription *own;
+    int r = yunta_topic_subscribe(p->s->topic, &own);
+    while (r == 0 && atomic_load(&p->s->wrong) == 0) {
+        r = yunta_topic_receive(own, text, sizeof text, &size, &missed, YUNTA_FOREVER);
+        bool whole = size >= 1 && (!p->s->topic->lossless || missed == 0);
+        for (size_t i = 1; r == 0 && i < size; i++)
+            whole = whole && text[i] == text[0];
+        if (r == 0 && !whole)
+            r = 1;
+        atomic_fetch_add(&p->s->turns, 1);
+    }
+    atomic_store(&p->s->wrong, r);
+    return 1;
+}
+
+START_TEST(killed_at_random)
+{
+    stress *s = guest_memory(sizeof *s);
+    guest g[WORKERS];
+    part p[WORKERS];
+    yunta_topic_options o = {.capacity = 1024, .lossless = _i};
+    ck_assert_int_eq(yunta_topic_create(&s->topic, &o), 0);
+    for (int i = 0; i < WORKERS; i++) {
+        p[i] = (part){s, i};
+        g[i] = guest_start(&s->claim[i], i % 2 ? listen_on : publish_on, &p[i]);
+    }
+    for (int k = 0; k < KILLS; k++) {
+        int i = k % WORKERS;
+        long turns = atomic_load(&s->turns) + 1 + k * 7 % 40;
+        test_wait_until(atomic_load(&s->turns) > turns && atomic_load(&s->claim[i]) != 0, 10000);
+        guest_kill(&g[i]);
+        g[i] = guest_start(&s->claim[i], i % 2 ? listen_on : publish_on, &p[i]);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        guest_kill(&g[i]);
+    ck_assert_int_eq(atomic_load(&s->wrong), 0);
+    ck_assert(yn_topic_is_sound(guest_self(), s->topic));
+    yunta_topic_destroy(s->topic);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("topic, killed");
+    TCase *cases = test_case(suite, "kills");
+    tcase_set_timeout(cases, 100);
+    tcase_add_loop_test(cases, killed_at_random, 0, 2);
+    if (step_is_possible())
+        tcase_add_loop_test(cases, killed_at_every_step, 0, 2 * ACTIONS);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
