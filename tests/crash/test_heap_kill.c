@@ -198,6 +198,43 @@ static void one_dirty_page(scene *s)
     yn_pages_give_back(&s->me, &run);
 }
 
+/* A program's block whose end is moved: the pages behind it are free. */
+static void resizable(scene *s, size_t size)
+{
+    must((s->given[s->given_count++] = yn_heap_alloc_as(&s->other, YN_HEAP_PLAIN, size, 0)) != NULL);
+}
+
+static void small_enough_to_grow(scene *s)
+{
+    resizable(s, 40960);
+}
+
+static void large_enough_to_shrink(scene *s)
+{
+    resizable(s, 100000);
+    take(s, &s->me, 40960);
+}
+
+/* While it stands still, others may take the pages behind its block: then it cannot grow, and is as it was. */
+static void resize_to(scene *s, size_t size)
+{
+    size_t before = yn_heap_usable(&s->other, s->given[0]);
+    int r = yn_heap_resize_in_place(&s->other, YN_HEAP_PLAIN, s->given[0], size, false);
+    size_t after = yn_heap_usable(&s->other, s->given[0]);
+    if (r == 0 ? after < size : r != -ENOMEM || size < before || after != before)
+        _exit(1);
+}
+
+static void grow_it(scene *s)
+{
+    resize_to(s, 100000);
+}
+
+static void shrink_it(scene *s)
+{
+    resize_to(s, 40960);
+}
+
 static void much_is_idle(scene *s)
 {
     void *block = yn_heap_alloc(&s->me, 1200 << 10, 0);
@@ -257,6 +294,8 @@ static const act acts[] = {
     {"a large block", nothing, alloc_large, false, 1, 2},
     {"a large block, zeroed", one_dirty_page, alloc_large_zeroed, false, 1, 4},
     {"freeing a large block", large_to_free, free_as_victim, false, 1, 2},
+    {"a large block that grows where it stands", small_enough_to_grow, grow_it, false, 1, 3},
+    {"a large block that shrinks", large_enough_to_shrink, shrink_it, false, 1, 3},
     {"giving memory back", much_is_idle, trim, false, 61, 244},
     {"a large block of memory given back", much_is_gone, alloc_300k, false, 7, 21},
     {"a large block that needs a new leaf", leaf_is_used_up, alloc_1m, true, 37, 111},
