@@ -194,11 +194,13 @@ static struct peer {
     const char *name, *program, *absent;
     struct bench_aside aside;
 } peers[PEERS] = {
-    [CK] = {"ck_ring MPMC", "reference_ck", BENCH_HAS_CK ? NULL : "no libck-dev"},
-    [RTE] = {"rte_ring MP/MC", "reference_rte", BENCH_HAS_RTE ? NULL : "no libdpdk-dev"},
-    [BOOST] = {"Boost message_queue", "reference_boost", BENCH_HAS_BOOST ? NULL : "no libboost-dev"},
-    [PIPE] = {"pipe", "reference_pipe", NULL},
-    [SPSC] = {"plain SPSC ring", "reference_spsc", NULL},
+    [CK] = {.name = "ck_ring MPMC", .program = "reference_ck", .absent = BENCH_HAS_CK ? NULL : "no libck-dev"},
+    [RTE] = {.name = "rte_ring MP/MC", .program = "reference_rte", .absent = BENCH_HAS_RTE ? NULL : "no libdpdk-dev"},
+    [BOOST] = {.name = "Boost message_queue",
+               .program = "reference_boost",
+               .absent = BENCH_HAS_BOOST ? NULL : "no libboost-dev"},
+    [PIPE] = {.name = "pipe", .program = "reference_pipe", .absent = NULL},
+    [SPSC] = {.name = "plain SPSC ring", .program = "reference_spsc", .absent = NULL},
 };
 
 /* What each is held to: our cost over the peer's, 0: not measured by it. */
