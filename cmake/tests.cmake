@@ -131,3 +131,7 @@ endif()
 if(YUNTA_REPORTS)
   file(MAKE_DIRECTORY ${YUNTA_REPORTS})
 endif()
+
+if(YUNTA_CHECK AND NOT YUNTA_SANITIZE AND NOT CMAKE_C_FLAGS MATCHES "-fprofile|-fcoverage" AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+  include(cmake/sim.cmake)
+endif()

@@ -1,0 +1,102 @@
+/* Between the simulator's own files: threads, what they have written and nobody else sees yet, and the world that they
+ * share. */
+#ifndef YUNTA_SIM_MACHINE_H
+#define YUNTA_SIM_MACHINE_H
+
+#include "sim.h"
+
+/* A store under way: done, as far as its thread can tell, and not yet seen by the others. */
+typedef struct sim_store {
+    void *at;
+    uint64_t value;
+    uint8_t size;
+    bool release;
+} sim_store;
+
+enum { SIM_STORES = 8 };
+
+typedef struct sim_buffer {
+    int count;
+    sim_store store[SIM_STORES];
+} sim_buffer;
+
+typedef enum sim_state {
+    SIM_ABSENT, /* a newcomer that has not come, or nobody */
+    SIM_READY,
+    SIM_ASLEEP,  /* on a futex */
+    SIM_AWAITS,  /* a condition outside of the library */
+    SIM_STOPPED, /* by a signal */
+    SIM_DONE,
+    SIM_GONE /* killed */
+} sim_state;
+
+typedef struct sim_thread {
+    void *sp;
+    unsigned char *stack;
+    sim_state state, before; /* `before` it was stopped */
+    int process, number;
+    unsigned priority;
+    _Atomic uint32_t *word; /* slept on */
+    uint64_t until;         /* UINT64_MAX: for ever */
+    int result;             /* of the sleep */
+    bool (*condition)(void);
+    void (*run)(int number);
+    yn_self me;
+    sim_buffer buffer;
+} sim_thread;
+
+typedef struct sim_process_plan {
+    long steps;     /* accesses so far */
+    long kill_step; /* to be killed at; LONG_MAX: not */
+    long stop_step;
+    long kill_turn;                     /* to be killed at this turn of the scheduler, whatever it is at */
+    bool is_dead, is_buried, is_steady; /* steady: not to be killed or stopped now */
+    yn_claim claim;
+} sim_process_plan;
+
+typedef struct sim_machine {
+    sim_thread thread[SIM_THREADS];
+    sim_process_plan process[SIM_PROCESSES + 1];
+    int threads; /* in use; the last one is the watch's */
+    sim_thread *current;
+    void *main_sp;
+    uint64_t random, now;
+    long turns, steps;
+    int deaths, newcomers;
+    /* How this schedule goes about it. */
+    unsigned quantum, laziness, weak_cas, spurious, cpus;
+    bool by_priority, is_weak;
+    char failure[512];
+} sim_machine;
+
+extern sim_machine sim;
+extern long sim_left;           /* accesses until the scheduler is asked */
+extern sim_buffer *sim_pending; /* of the thread that runs, if stores are delayed; else NULL */
+extern uintptr_t sim_base, sim_size;
+extern bool sim_traces;
+
+/* memory.c */
+void sim_drain(sim_buffer *buffer);
+void sim_drain_some(sim_buffer *buffer);
+void sim_touch(const void *at, size_t size);
+
+/* machine.c */
+void sim_turn(void); /* the accesses granted are used up */
+bool sim_play(const sim_scene *scene, uint64_t seed);
+
+/* world.c */
+void sim_world_open(const sim_scene *scene);
+void sim_world_reset(void);
+void sim_world_close(void);
+void sim_watch_run(int number);
+bool sim_watch_has_news(void);
+bool sim_newcomer_may_come(void);
+void sim_newcomer_join(void);
+void sim_bury(yn_arena_shared *arena, const yn_claim *dead, int count); /* watch.c */
+
+/* trace.c */
+void sim_trace(const char *what, const void *at, uint64_t value, const void *pc);
+void sim_trace_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sim_trace_print(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* All scenes, and what they share. */
+#ifndef YUNTA_SIM_SCENES_H
+#define YUNTA_SIM_SCENES_H
+
+#include "sim.h"
+
+#include <errno.h>
+
+#define SIM_EACH_SCENE(SCENE)                                                                                          \
+    SCENE(lock)                                                                                                        \
+    SCENE(lock_threads)                                                                                                \
+    SCENE(lock_newcomers)                                                                                              \
+    SCENE(recursive_lock)                                                                                              \
+    SCENE(rwlock)                                                                                                      \
+    SCENE(semaphore)                                                                                                   \
+    SCENE(signals)                                                                                                     \
+    SCENE(condition)                                                                                                   \
+    SCENE(event)                                                                                                       \
+    SCENE(barrier)                                                                                                     \
+    SCENE(barrier_disorder)                                                                                            \
+    SCENE(once)
+
+#define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
+SIM_EACH_SCENE(SIM_DECLARE)
+
+#endif

@@ -1,0 +1,57 @@
+/* Included before all else in each source of the library that is simulated: what those ask of the kernel and of the
+ * machine they ask of the simulator instead. Nothing else differs from what users get. */
+#ifndef YUNTA_SIM_SEAM_H
+#define YUNTA_SIM_SEAM_H
+
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+int sim_clock_gettime(clockid_t clock, struct timespec *now);
+int sim_sched_yield(void);
+void *sim_memcpy(void *to, const void *from, size_t size);
+void *sim_memset(void *to, int byte, size_t size);
+#define clock_gettime sim_clock_gettime
+#define sched_yield sim_sched_yield
+#define memcpy sim_memcpy
+#define memset sim_memset
+
+#include "comm/queue.h"
+#include "os/cpu.h"
+#include "os/futex.h"
+#include "os/memfd.h"
+
+long sim_system_call(long number);
+#define yn_raw6(number, a, b, c, d, e, f)                                                                              \
+    ((void)(a), (void)(b), (void)(c), (void)(d), (void)(e), (void)(f), sim_system_call(number))
+
+int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
+void sim_futex_wake(_Atomic uint32_t *word, int sleepers);
+#define yn_futex_wait sim_futex_wait
+#define yn_futex_wake sim_futex_wake
+
+int sim_memfd_reserve(int fd, uint64_t offset, uint64_t bytes);
+int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes);
+int sim_cpu_count(void);
+#define yn_memfd_reserve sim_memfd_reserve
+#define yn_memfd_discard sim_memfd_discard
+#define yn_cpu_count_known sim_cpu_count
+
+void sim_assert_failed(const char *condition, const char *file, int line) __attribute__((noreturn));
+#define yn_assert_failed sim_assert_failed
+
+/* Each simulated thread has a self of its own. */
+yn_self *sim_self_get(int *error);
+yn_claim sim_self_claim(void);
+#define yn_self_get(error) sim_self_get(error)
+#define yn_self_claim() sim_self_claim()
+
+/* A chain of small rings, so that it grows within a few messages. */
+#ifdef YN_LINK_CELLS_FIRST
+#undef YN_LINK_CELLS_FIRST
+#undef YN_LINK_CELLS_MOST
+#define YN_LINK_CELLS_FIRST UINT64_C(2)
+#define YN_LINK_CELLS_MOST UINT64_C(4)
+#endif
+
+#endif

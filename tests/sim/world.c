@@ -1,0 +1,257 @@
+/* The team in which a scene plays: its arena, as it was set up and put back before each schedule, its members, and the
+ * watch.
+ * Never repairs anything: as the real watch, it only says who is dead.
+ * Next: watch.c; machine.c. */
+#include "machine.h"
+
+#include "os/memfd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, PAGES_MOST = (int)(YN_ARENA_LEAST / PAGE) };
+
+static yn_arena_shared *arena;
+static int arena_fd;
+static uint64_t reserved; /* bytes of the file, truly */
+static unsigned char *template;
+static size_t template_size;
+static yn_self observer, member[SIM_PROCESSES];
+static const sim_scene *scene;
+
+static bool is_dirty[PAGES_MOST];
+static int dirty[PAGES_MOST], dirty_count;
+
+void sim_touch(const void *at, size_t size)
+{
+    size_t first = ((uintptr_t)at - sim_base) / PAGE, last = ((uintptr_t)at + size - 1 - sim_base) / PAGE;
+    for (size_t page = first; page <= last && page < PAGES_MOST; page++) {
+        if (is_dirty[page])
+            continue;
+        is_dirty[page] = true;
+        dirty[dirty_count++] = (int)page;
+    }
+}
+
+void sim_fill(void *to, int byte, size_t size)
+{
+    sim_touch(to, size);
+    memset(to, byte, size);
+}
+
+int sim_memfd_reserve(int fd, uint64_t offset, uint64_t bytes);
+int sim_memfd_reserve(int fd, uint64_t offset, uint64_t bytes)
+{
+    if (offset + bytes <= reserved)
+        return 0;
+    int r = yn_memfd_reserve(fd, offset, bytes);
+    if (r == 0)
+        reserved = offset + bytes;
+    return r;
+}
+
+int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes);
+int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)fd;
+    sim_fill((void *)(sim_base + offset), 0, bytes);
+    return 0;
+}
+
+long sim_system_call(long number);
+long sim_system_call(long number)
+{
+    if (number != SYS_getpid && number != SYS_gettid)
+        sim_fail(__FILE__, __LINE__, "system call %ld is not simulated", number);
+    return 1;
+}
+
+int sim_process(void)
+{
+    return sim.current ? sim.current->process : 0;
+}
+
+yn_self *sim_me(void)
+{
+    return sim.current ? &sim.current->me : &observer;
+}
+
+yn_self *sim_self_of(int who)
+{
+    return &sim.thread[who].me;
+}
+
+yn_self *sim_self_get(int *error);
+yn_self *sim_self_get(int *error)
+{
+    *error = 0;
+    return sim_me();
+}
+
+yn_claim sim_self_claim(void);
+yn_claim sim_self_claim(void)
+{
+    return sim_me()->claim;
+}
+
+bool sim_is_dead(int process)
+{
+    return sim.process[process].is_dead;
+}
+
+bool sim_was_declared(int process)
+{
+    return sim.process[process].is_dead && sim.process[process].is_buried;
+}
+
+int sim_deaths(void)
+{
+    return sim.deaths;
+}
+
+bool sim_thread_is_asleep(int who)
+{
+    const sim_thread *t = &sim.thread[who];
+    return t->state == SIM_ASLEEP || (t->state == SIM_STOPPED && t->before == SIM_ASLEEP);
+}
+
+bool sim_thread_is_over(int who)
+{
+    sim_state s = sim.thread[who].state;
+    return s == SIM_DONE || s == SIM_GONE || s == SIM_ABSENT;
+}
+
+static yn_self join(yn_claim parent)
+{
+    int error;
+    yn_self me = {.arena = arena, .arena_fd = arena_fd};
+    me.claim = yn_slot_take(arena, arena_fd, parent, &error);
+    if (me.claim == 0)
+        sim_fail(__FILE__, __LINE__, "no slot: %d", error);
+    me.slot = yn_slot_at(&arena->slots, yn_claim_slot(me.claim));
+    yn_slot_go_live(&arena->slots, me.claim);
+    return me;
+}
+
+static int last_buried(void)
+{
+    int n = 0;
+    for (int p = 1; p < SIM_PROCESSES; p++)
+        n += sim_was_declared(p);
+    return n;
+}
+
+/* Each comes after one death more. */
+bool sim_newcomer_may_come(void)
+{
+    return last_buried() > sim.newcomers;
+}
+
+void sim_newcomer_join(void)
+{
+    sim_thread *t = sim.current;
+    t->me = join(observer.claim);
+    sim.process[t->process].claim = t->me.claim;
+}
+
+bool sim_watch_has_news(void)
+{
+    for (int p = 1; p < SIM_PROCESSES; p++)
+        if (sim.process[p].is_dead && !sim.process[p].is_buried)
+            return true;
+    return false;
+}
+
+void sim_watch_run(int number)
+{
+    (void)number;
+    for (;;) {
+        sim_await(sim_watch_has_news);
+        yn_claim dead[SIM_PROCESSES];
+        int process[SIM_PROCESSES], count = 0;
+        for (int p = 1; p < SIM_PROCESSES; p++) {
+            if (!sim.process[p].is_dead || sim.process[p].is_buried)
+                continue;
+            for (int i = 0; i < sim.threads; i++) /* what it had stored before it died was stored */
+                if (sim.thread[i].process == p)
+                    sim_drain(&sim.thread[i].buffer);
+            process[count] = p;
+            dead[count++] = sim.process[p].claim;
+        }
+        sim_bury(arena, dead, count);
+        for (int i = 0; i < count; i++)
+            sim.process[process[i]].is_buried = true;
+    }
+}
+
+/* Its slot's part of the heap is there, as after the first few calls of any process. */
+static void warm_up(yn_self *me)
+{
+    void *block = yn_heap_alloc(me, 64, 0);
+    if (!block || yn_heap_free(me, block) != 0)
+        sim_fail(__FILE__, __LINE__, "no heap");
+}
+
+void sim_world_open(const sim_scene *of)
+{
+    scene = of;
+    sim.cpus = 1;
+    reserved = 0;
+    dirty_count = 0;
+    memset(is_dirty, 0, sizeof is_dirty);
+    int r = yn_arena_create(&arena, &arena_fd, YN_ARENA_LEAST);
+    sim_base = (uintptr_t)arena;
+    sim_size = YN_ARENA_LEAST;
+    if (r == 0)
+        r = yn_heap_create(arena, arena_fd);
+    if (r != 0) {
+        fprintf(stderr, "sim: no arena: %s\n", strerror(-r));
+        exit(2);
+    }
+    arena->serial = 0; /* it is random */
+    observer = join(0);
+    for (int p = 1; p <= scene->processes; p++)
+        member[p] = join(observer.claim);
+    for (int p = 0; p <= scene->processes; p++)
+        warm_up(p == 0 ? &observer : &member[p]);
+    if (scene->setup)
+        scene->setup();
+    template_size = (size_t)atomic_load(&arena->end);
+    template = malloc(template_size);
+    if (!template)
+        abort();
+    memcpy(template, (void *)arena, template_size);
+    for (; dirty_count > 0; dirty_count--)
+        is_dirty[dirty[dirty_count - 1]] = false;
+}
+
+void sim_world_reset(void)
+{
+    for (; dirty_count > 0; dirty_count--) {
+        size_t at = (size_t)dirty[dirty_count - 1] * PAGE;
+        is_dirty[at / PAGE] = false;
+        if (at < template_size)
+            memcpy((void *)(sim_base + at), template + at, PAGE);
+        else
+            memset((void *)(sim_base + at), 0, PAGE);
+    }
+    observer.seat = NULL;
+    observer.deaths = 0;
+    int n = 0;
+    for (int p = 1; p <= scene->processes; p++) {
+        sim.process[p].claim = member[p].claim;
+        for (int k = 0; k < scene->threads; k++)
+            sim.thread[n++].me = member[p];
+    }
+    sim.process[SIM_WATCH].claim = 0;
+}
+
+void sim_world_close(void)
+{
+    munmap((void *)arena, YN_ARENA_LEAST);
+    close(arena_fd);
+    free(template);
+}
