@@ -341,7 +341,9 @@ yn_ring_result yn_ring_run(yn_turn *turn, yn_ring_shared *ring, uint64_t *positi
                 return YN_RING_WAIT;
             }
         }
-        *skips += word == unowned(lap, YN_CELL_SKIP);
+        /* Passed already: where getters have yet to come, a SKIP, by somebody who needed its cell. */
+        bool passed = atomic_load(&ring->flawed) && atomic_load(&ring->head) > p;
+        *skips += passed || word == unowned(lap, YN_CELL_SKIP);
         p = yn_ring_next(ring, p);
     }
 }

@@ -201,7 +201,7 @@ int yunta_barrier_leave(yunta_barrier *barrier)
     for (uint32_t i = barrier->parties; i < 2 * barrier->parties; i++)
         if (atomic_load(&barrier->cell[i]) == me->claim)
             atomic_store(&barrier->cell[i], 0);
-    unlock(me, barrier);
+    unlock_and_tell(me, barrier); /* the lock may have come from one who died with it: then the round is broken */
     return 0;
 }
 

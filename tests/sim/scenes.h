@@ -18,7 +18,9 @@
     SCENE(event)                                                                                                       \
     SCENE(barrier)                                                                                                     \
     SCENE(barrier_disorder)                                                                                            \
-    SCENE(once)
+    SCENE(once)                                                                                                        \
+    SCENE(queue_bounded)                                                                                               \
+    SCENE(queue_unbounded)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)
