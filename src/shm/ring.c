@@ -333,7 +333,8 @@ yn_ring_result yn_ring_run(yn_turn *turn, yn_ring_shared *ring, uint64_t *positi
             raise_to(&ring->ripe, p);
             return tail & 1 ? YN_RING_SHUT : YN_RING_WAIT;
         }
-        if ((word & YN_CELL_STATE) == YN_CELL_RESERVED) {
+        /* Of a later lap, once the head has passed: not to be repaired here, so not to be waited for either. */
+        if ((word & YN_CELL_STATE) == YN_CELL_RESERVED && atomic_load(&ring->head) <= p) {
             if (repair_reserved(turn, ring, p, word))
                 continue;
             if (atomic_load(&ring->head) <= p) {
