@@ -27,8 +27,10 @@
 #define YN_NOINLINE __attribute__((noinline))
 #if defined(YN_THREAD_SANITIZER)
 #define YN_RACES_ON_PURPOSE __attribute__((no_sanitize("thread"), noinline))
+#define YN_RACES_INLINE YN_RACES_ON_PURPOSE __attribute__((unused)) static /* in headers */
 #else
 #define YN_RACES_ON_PURPOSE
+#define YN_RACES_INLINE static inline
 #endif
 /* What a fresh child runs through stands together: it pages in anew each window of code that it comes to. */
 #define YN_IN_CHILD __attribute__((hot))
@@ -70,6 +72,24 @@ static inline void yn_full_fence(void)
     __asm__ volatile("lock orl $0, -8(%%rsp)" ::: "memory", "cc");
 #else
     atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+static inline void yn_acquire_fence(void)
+{
+#if defined(YN_THREAD_SANITIZER)
+    yn_full_fence();
+#else
+    atomic_thread_fence(memory_order_acquire);
+#endif
+}
+
+static inline void yn_release_fence(void)
+{
+#if defined(YN_THREAD_SANITIZER)
+    yn_full_fence();
+#else
+    atomic_thread_fence(memory_order_release);
 #endif
 }
 

@@ -228,7 +228,7 @@ static int copy_seen(yn_turn *turn, void *buffer, size_t capacity)
     if (turn->size > capacity)
         return -EMSGSIZE;
     copy_unowned(buffer, cell, block, turn->size);
-    atomic_thread_fence(memory_order_acquire);
+    yn_acquire_fence();
     return atomic_load(&cell->word) == turn->seen ? 0 : 1;
 }
 

@@ -53,13 +53,13 @@ static inline uint64_t yn_hash(const void *key, size_t size, uint64_t seed)
 
 #if defined(YN_THREAD_SANITIZER)
 /* Seen by it, the calls below would be races, which they are. */
-YN_RACES_ON_PURPOSE static void yn_bytes_copy(void *to, const void *from, size_t size)
+YN_RACES_INLINE void yn_bytes_copy(void *to, const void *from, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         ((unsigned char *)to)[i] = ((const volatile unsigned char *)from)[i];
 }
 
-YN_RACES_ON_PURPOSE static bool yn_bytes_equal(const void *theirs, const void *ours, size_t size)
+YN_RACES_INLINE bool yn_bytes_equal(const void *theirs, const void *ours, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         if (((const unsigned char *)ours)[i] != ((const volatile unsigned char *)theirs)[i])

@@ -117,7 +117,7 @@ static inline uint64_t yn_table_last(uint64_t table)
 enum { YN_DICT_TRIES = 100, YN_DICT_AGAIN = 1 /* something was freed meanwhile */ };
 
 /* What may be freed at this moment: read as it is, once. */
-YN_RACES_ON_PURPOSE static inline uint64_t yn_glance(const uint64_t *figure)
+YN_RACES_INLINE uint64_t yn_glance(const uint64_t *figure)
 {
     return *(const volatile uint64_t *)figure;
 }

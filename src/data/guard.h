@@ -46,7 +46,7 @@ static inline uint64_t yn_version_read(const _Atomic uint64_t *version)
 
 static inline bool yn_version_holds(const _Atomic uint64_t *version, uint64_t seen)
 {
-    atomic_thread_fence(memory_order_acquire);
+    yn_acquire_fence();
     return atomic_load_explicit(version, memory_order_relaxed) == seen;
 }
 
@@ -55,7 +55,7 @@ static inline bool yn_version_holds(const _Atomic uint64_t *version, uint64_t se
 static inline void yn_version_raise(_Atomic uint64_t *version)
 {
     atomic_store_explicit(version, atomic_load_explicit(version, memory_order_relaxed) + 1, memory_order_release);
-    atomic_thread_fence(memory_order_release);
+    yn_release_fence();
 }
 
 /* Of a reader whose looks were all overtaken by writers: how long it waits for the guard before it looks again without.

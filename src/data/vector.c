@@ -53,7 +53,7 @@ static void raise_turn(yunta_vector *v, uint64_t by)
 {
     uint64_t turn = atomic_load_explicit(&v->turn, memory_order_relaxed) + by;
     atomic_store_explicit(&v->turn, turn, memory_order_release);
-    atomic_thread_fence(memory_order_release);
+    yn_release_fence();
 }
 
 /* The note goes first: a block that is freed may be somebody else's a moment later. */

@@ -1,6 +1,6 @@
 /* The shared heap as programs use it: every size, realloc, other processes and threads, what is no block, figures.
  * It must not know how the heap is built.
- * Read next: test_heap.c, the same from inside; tests/crash/test_heap_random.c.
+ * Read next: test_heap.c, the same from inside.
  * labels: threads valgrind */
 #include "../proc/helpers.h"
 
