@@ -6,14 +6,29 @@
 
 #include <yunta/barrier.h>
 
+/* How the round of one who waits has ended. Taken and written under the lock, read and let go by its owner at any time:
+ * however many rounds later that is, nobody else has it. */
+typedef struct ticket_shared {
+    _Atomic yn_claim owner;   /* 0, or dead: to be had */
+    _Atomic uint64_t outcome; /* the round, times 4; WELL or RESET, once it has ended */
+} ticket_shared;
+
+#define WELL 1u
+#define RESET 2u
+
+typedef struct tickets_shared {
+    _Atomic(struct tickets_shared *) next; /* more of them, for rounds whose parties are late in leaving */
+    ticket_shared ticket[];                /* 2 * parties: mostly those of one round leave while the next one come */
+} tickets_shared;
+
 /* Under the lock, but for `round` and `broken`, which those who wait look at. */
 struct yunta_barrier {
     yn_event_shared changed;
     struct yunta_lock lock;
     uint32_t parties;
     _Atomic uint32_t arrived;
-    _Atomic uint64_t round;  /* how many have ended, well or by a reset */
-    _Atomic uint64_t resets; /* of the last 64 rounds, by the round's lowest bits: which were ended by a reset */
+    _Atomic uint64_t round; /* how many have ended, well or by a reset */
+    tickets_shared *tickets;
     _Atomic uint32_t broken;
     _Atomic yn_claim cell[]; /* `parties` of this round, as they came; then as many of the last one, which it expects */
 };
@@ -71,6 +86,46 @@ static void unlock_and_tell(yn_self *me, yunta_barrier *barrier)
     yn_event_notify_all(&barrier->changed);
 }
 
+static tickets_shared *make_tickets(yn_self *me, uint32_t parties, int *error)
+{
+    void *block = NULL;
+    size_t size = sizeof(tickets_shared) + 2 * (size_t)parties * sizeof(ticket_shared);
+    *error = yn_heap_alloc_zeroed(me, &block, size, YN_CACHE_LINE);
+    return block;
+}
+
+/* Mine for this round, the lock being held. NULL: no memory. */
+static ticket_shared *take_ticket(yn_self *me, yunta_barrier *barrier, uint64_t round, uint32_t index)
+{
+    uint32_t count = 2 * barrier->parties, first = (round & 1 ? barrier->parties : 0) + index;
+    for (tickets_shared *some = barrier->tickets;;) {
+        for (uint32_t i = 0; i < count; i++) {
+            ticket_shared *ticket = &some->ticket[(first + i) % count];
+            yn_claim owner = atomic_load(&ticket->owner);
+            if (owner != 0 && !has_ended(me, owner))
+                continue;
+            atomic_store(&ticket->outcome, round * 4);
+            atomic_store(&ticket->owner, me->claim);
+            return ticket;
+        }
+        tickets_shared *next = atomic_load(&some->next);
+        int error;
+        if (!next && (next = make_tickets(me, barrier->parties, &error)))
+            atomic_store(&some->next, next);
+        if (!next)
+            return NULL;
+        some = next;
+    }
+}
+
+static void write_outcomes(yunta_barrier *barrier, uint64_t round, uint64_t outcome)
+{
+    for (tickets_shared *some = barrier->tickets; some; some = atomic_load(&some->next))
+        for (uint32_t i = 0; i < 2 * barrier->parties; i++)
+            if (atomic_load(&some->ticket[i].outcome) / 4 == round)
+                atomic_store(&some->ticket[i].outcome, round * 4 + outcome);
+}
+
 /* The round ends; its parties are those that the next one expects. */
 static void end_round(yunta_barrier *barrier, bool well)
 {
@@ -79,27 +134,27 @@ static void end_round(yunta_barrier *barrier, bool well)
         atomic_store(&barrier->cell[i], 0);
     }
     atomic_store(&barrier->arrived, 0);
-    uint64_t bit = UINT64_C(1) << (atomic_load(&barrier->round) & 63);
-    uint64_t resets = atomic_load(&barrier->resets);
-    atomic_store(&barrier->resets, well ? resets & ~bit : resets | bit);
+    write_outcomes(barrier, atomic_load(&barrier->round), well ? WELL : RESET);
     atomic_fetch_add(&barrier->round, 1);
 }
 
-/* 0: the round of `mine` has ended well; 1: not yet; YUNTA_EBROKEN. */
-static int look(yunta_barrier *barrier, uint64_t mine)
+/* 0: the round of the ticket has ended well; 1: not yet; YUNTA_EBROKEN. */
+static int look(yunta_barrier *barrier, const ticket_shared *ticket)
 {
+    uint64_t mine = atomic_load(&ticket->outcome) / 4;
+
     /* Looked at a second time: what is broken may be a later round. */
     if (atomic_load(&barrier->round) == mine) {
         bool broken = atomic_load(&barrier->broken) != 0;
         if (atomic_load(&barrier->round) == mine)
             return broken ? YUNTA_EBROKEN : 1;
     }
-    return atomic_load(&barrier->resets) >> (mine & 63) & 1 ? YUNTA_EBROKEN : 0;
+    return atomic_load(&ticket->outcome) % 4 == WELL ? 0 : YUNTA_EBROKEN;
 }
 
 /* Unless the round has ended meanwhile; nor if all parties are there after all, and we have time: without the lock we
  * may have seen one that had left before it ended. What look says then. */
-static int break_round(yn_self *me, yunta_barrier *barrier, uint64_t mine, bool is_late)
+static int break_round(yn_self *me, yunta_barrier *barrier, const ticket_shared *mine, bool is_late)
 {
     int r = lock(me, barrier);
     if (r != 0)
@@ -113,7 +168,7 @@ static int break_round(yn_self *me, yunta_barrier *barrier, uint64_t mine, bool 
     return r;
 }
 
-static int await_others(yn_self *me, yunta_barrier *barrier, uint64_t mine, yn_deadline deadline)
+static int await_others(yn_self *me, yunta_barrier *barrier, const ticket_shared *mine, yn_deadline deadline)
 {
     for (int waited = 0;;) {
         uint32_t key = yn_event_key(&barrier->changed);
@@ -137,7 +192,6 @@ static int wait(yn_self *me, yunta_barrier *barrier, yn_deadline deadline)
     if (r != 0)
         return r;
     uint32_t index = atomic_load(&barrier->arrived);
-    uint64_t mine = atomic_load(&barrier->round);
     bool is_last = index + 1 == barrier->parties;
     if (!atomic_load(&barrier->broken) && lacks_a_party(me, barrier))
         atomic_store(&barrier->broken, 1);
@@ -145,6 +199,11 @@ static int wait(yn_self *me, yunta_barrier *barrier, yn_deadline deadline)
         r = atomic_load(&barrier->broken) ? YUNTA_EBROKEN : -ETIMEDOUT;
         unlock_and_tell(me, barrier);
         return r;
+    }
+    ticket_shared *mine = is_last ? NULL : take_ticket(me, barrier, atomic_load(&barrier->round), index);
+    if (!is_last && !mine) {
+        unlock(me, barrier);
+        return -ENOMEM;
     }
     atomic_store(&barrier->cell[index], me->claim);
     atomic_store(&barrier->arrived, index + 1);
@@ -155,6 +214,7 @@ static int wait(yn_self *me, yunta_barrier *barrier, yn_deadline deadline)
     }
     unlock(me, barrier);
     r = await_others(me, barrier, mine, deadline);
+    atomic_store(&mine->owner, 0);
     return r == 0 ? (int)index : r;
 }
 
@@ -168,17 +228,27 @@ int yunta_barrier_create(yunta_barrier **barrier, uint32_t parties)
     r = yn_heap_alloc_zeroed(me, &block, sizeof **barrier + 2 * (size_t)parties * sizeof(yn_claim), YN_CACHE_LINE);
     if (r != 0)
         return r;
-    *barrier = block;
-    (*barrier)->parties = parties;
-    return 0;
+    yunta_barrier *made = block;
+    made->parties = parties;
+    made->tickets = make_tickets(me, parties, &r);
+    if (r != 0)
+        yn_heap_free(me, made);
+    else
+        *barrier = made;
+    return r;
 }
 
 yunta_barrier *yunta_barrier_destroy(yunta_barrier *barrier)
 {
     int r;
     yn_self *me = barrier ? yn_self_get(&r) : NULL;
-    if (me)
-        yn_heap_free(me, barrier);
+    if (!me)
+        return NULL;
+    for (tickets_shared *some = barrier->tickets, *next; some; some = next) {
+        next = atomic_load(&some->next);
+        yn_heap_free(me, some);
+    }
+    yn_heap_free(me, barrier);
     return NULL;
 }
 

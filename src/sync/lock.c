@@ -111,6 +111,13 @@ int yn_lock_release(yn_self *me, struct yunta_lock *lock)
     return 0;
 }
 
+/* All sleepers look again: one alone might give up instead of taking it, and nobody lives who would wake the next. */
+void yn_lock_give_back(struct yunta_lock *lock, yn_claim dead)
+{
+    uint64_t word = atomic_exchange(&lock->word, dead);
+    tell_of_release(lock, word, YN_WAKE_ALL);
+}
+
 void yn_lock_announce_listener(struct yunta_lock *lock)
 {
     uint64_t word = atomic_load(&lock->word);

@@ -23,6 +23,9 @@ int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline);
 int yn_lock_release(yn_self *me, struct yunta_lock *lock); /* 0 or -EPERM */
 int yn_lock_mark_consistent(yn_self *me, struct yunta_lock *lock);
 
+/* Taken from a dead owner, and given back to one that died as well: the next one is told anew. By the owner alone. */
+void yn_lock_give_back(struct yunta_lock *lock, yn_claim dead);
+
 /* Somebody listens for the lock's being let go. To be looked at afterwards: if nobody has it, nothing is noted. */
 void yn_lock_announce_listener(struct yunta_lock *lock);
 

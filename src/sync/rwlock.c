@@ -127,19 +127,29 @@ static int take_writer(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
     return 0;
 }
 
+/* With the writer's word ours, `r` saying how: waits for the readers, and is inside. After a death inside there is no
+ * reader but one that is about to see the word, and to go; yet it may have been stopped. So what was in question is
+ * given back to the dead if time runs out: the next one is told, as we were. */
+static int go_inside(yn_self *me, yunta_rwlock *lock, int r, yn_deadline deadline)
+{
+    int left = await_readers(me, lock, deadline);
+    if (left == 0) {
+        atomic_store(&lock->inside, me->claim);
+        return r;
+    }
+    if (r == 0) {
+        release_writer(me, lock);
+    } else {
+        yn_lock_give_back(&lock->writer, atomic_load(&lock->inside));
+        yn_event_notify_all(&lock->released);
+    }
+    return left;
+}
+
 static int acquire_write(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
 {
     int r = take_writer(me, lock, deadline);
-    if (r != 0 && r != -EOWNERDEAD)
-        return r;
-    /* After a death inside there is no reader but one that is about to see the word, and to go. */
-    int left = await_readers(me, lock, r == 0 ? deadline : YN_NEVER);
-    if (left != 0) {
-        release_writer(me, lock);
-        return left;
-    }
-    atomic_store(&lock->inside, me->claim);
-    return r;
+    return r == 0 || r == -EOWNERDEAD ? go_inside(me, lock, r, deadline) : r;
 }
 
 /* 0: read; 1: a writer has it, or waits for it; 2: it has died; YUNTA_EBROKEN. */
@@ -174,11 +184,7 @@ static int replace_writer(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
     int r = take_writer(me, lock, deadline);
     if (r == 0)
         return release_writer(me, lock);
-    if (r != -EOWNERDEAD)
-        return r;
-    await_readers(me, lock, YN_NEVER);
-    atomic_store(&lock->inside, me->claim);
-    return r;
+    return r == -EOWNERDEAD ? go_inside(me, lock, r, deadline) : r;
 }
 
 static int acquire_read(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)

@@ -73,10 +73,11 @@ static void about_to_look(const volatile void *word)
 START_TEST(who_leaves_and_ends_under_our_eyes_breaks_nothing)
 {
     set_scene();
+    ticket_shared *ticket = take_ticket(&me, barrier, 0, 0);
     atomic_store(&barrier->cell[2], me.claim);
     atomic_store(&barrier->cell[3], other.claim);
     leaves = true;
-    ck_assert_int_eq(await_others(&me, barrier, 0, yn_deadline_in(20)), -ETIMEDOUT);
+    ck_assert_int_eq(await_others(&me, barrier, ticket, yn_deadline_in(20)), -ETIMEDOUT);
     ck_assert(!leaves);
     yunta_barrier_destroy(barrier);
 }
@@ -93,12 +94,66 @@ START_TEST(a_later_round_that_breaks_is_not_ours)
 }
 END_TEST
 
+/* Stopped over its look, say, while the others go on for thousands of rounds of either kind. */
+START_TEST(however_late_one_looks_one_learns_how_ones_own_round_ended)
+{
+    set_scene();
+    for (int well = 0; well <= 1; well++) {
+        ticket_shared *ticket = take_ticket(&me, barrier, atomic_load(&barrier->round), 0);
+        ck_assert_int_eq(look(barrier, ticket), 1);
+        end_round(barrier, well);
+        for (int i = 0; i < 3000; i++) {
+            ck_assert_int_eq(look(barrier, ticket), well ? 0 : YUNTA_EBROKEN);
+            ticket_shared *theirs = take_ticket(&other, barrier, atomic_load(&barrier->round), 0);
+            ck_assert_ptr_ne(theirs, ticket);
+            end_round(barrier, i % 65 == 0 ? well : !well);
+            if (i % 100 != 0) /* else it is late as well */
+                atomic_store(&theirs->owner, 0);
+        }
+    }
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
+/* Who ends the round dies when he has written the outcome, but not moved on. */
+START_TEST(an_outcome_counts_when_the_round_has_moved_on)
+{
+    set_scene();
+    ticket_shared *ticket = take_ticket(&me, barrier, 0, 0);
+    write_outcomes(barrier, 0, WELL);
+    ck_assert_int_eq(look(barrier, ticket), 1);
+    atomic_store(&barrier->broken, 1);
+    ck_assert_int_eq(look(barrier, ticket), YUNTA_EBROKEN);
+    ck_assert_int_eq(yunta_barrier_reset(barrier), 0);
+    ck_assert_int_eq(look(barrier, ticket), YUNTA_EBROKEN);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
+START_TEST(tickets_of_the_dead_are_used_again)
+{
+    set_scene();
+    for (int i = 0; i < 4; i++)
+        ck_assert_ptr_nonnull(take_ticket(&other, barrier, 0, 0));
+    ck_assert(yn_slot_declare_dead(&me.arena->slots, other.claim));
+    for (int i = 0; i < 4; i++)
+        ck_assert_ptr_nonnull(take_ticket(&me, barrier, 0, 0));
+    ck_assert_ptr_null(barrier->tickets->next);
+    ck_assert_ptr_nonnull(take_ticket(&me, barrier, 0, 0));
+    ck_assert_ptr_nonnull(barrier->tickets->next);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("barrier, looking");
     TCase *cases = test_case(suite, "looking");
     tcase_add_test(cases, who_leaves_and_ends_under_our_eyes_breaks_nothing);
     tcase_add_test(cases, a_later_round_that_breaks_is_not_ours);
+    tcase_add_test(cases, however_late_one_looks_one_learns_how_ones_own_round_ended);
+    tcase_add_test(cases, an_outcome_counts_when_the_round_has_moved_on);
+    tcase_add_test(cases, tickets_of_the_dead_are_used_again);
     return suite;
 }
 
