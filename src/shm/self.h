@@ -12,6 +12,7 @@ typedef struct yn_self {
     yn_slot_shared *slot;
     yn_seat_shared *seat;             /* of this thread; NULL until it first sleeps (sync/wait.c) */
     uint64_t deaths;                  /* counted when it was last about to sleep (sync/wait.c) */
+    uint64_t looked_ns;               /* when it last looked whether the watch lives, or first slept (sync/wait.c) */
     struct yn_heap_lane_shared *lane; /* of this thread; NULL until it first allocates a small block (heap_lane.c) */
     int arena_fd;
 } yn_self;

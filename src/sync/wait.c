@@ -6,7 +6,8 @@
 #include "os/futex.h"
 #include "sync/listen.h"
 
-/* How often a sleeper looks whether the watch itself lives: only a killed watch makes this matter. */
+/* How often who sleeps, for long or for short, looks whether the watch itself lives: only a killed watch makes this
+ * matter. */
 static const uint64_t belt_ns = UINT64_C(1000000000);
 
 YN_IN_CHILD int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind)
@@ -28,6 +29,16 @@ YN_IN_CHILD void yn_wait_cancel(yn_self *me)
     atomic_store_explicit(&me->seat->word, NULL, memory_order_release);
 }
 
+YN_IN_CHILD static void look_after_watch(yn_self *me, bool is_due)
+{
+    uint64_t now = yn_now_ns(), last = me->looked_ns;
+    is_due = is_due || (last != 0 && now - last >= belt_ns);
+    if (is_due || last == 0)
+        me->looked_ns = now;
+    if (is_due && yn_wait_up.check_watch)
+        yn_wait_up.check_watch(me);
+}
+
 YN_IN_CHILD int yn_wait_commit(yn_self *me, yn_deadline deadline)
 {
     yn_seat_shared *seat = me->seat;
@@ -37,11 +48,9 @@ YN_IN_CHILD int yn_wait_commit(yn_self *me, yn_deadline deadline)
     if (left > 0) {
         uint64_t nap = left < belt_ns ? left : belt_ns;
         r = yn_futex_wait(word, atomic_load_explicit(&seat->expected, memory_order_relaxed), nap);
-        if (r == -ETIMEDOUT && nap < left) {
-            r = 0;
-            if (yn_wait_up.check_watch)
-                yn_wait_up.check_watch(me);
-        }
+        bool in_vain = r == -ETIMEDOUT && nap < left;
+        look_after_watch(me, in_vain);
+        r = in_vain ? 0 : r;
     }
     yn_wait_cancel(me);
     return r;
