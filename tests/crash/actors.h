@@ -52,9 +52,10 @@ static inline pid_t fork_member(scene *s, _Atomic yn_claim *claim, void (*run)(s
 {
     atomic_store(claim, 0);
     pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid != 0)
+    if (pid != 0) {
+        ck_assert_int_ge(pid, 0);
         return pid;
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     atomic_store(claim, self()->claim);
     run(s);
