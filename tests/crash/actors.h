@@ -51,11 +51,9 @@ static inline void await(_Atomic int *word)
 static inline pid_t fork_member(scene *s, _Atomic yn_claim *claim, void (*run)(scene *s))
 {
     atomic_store(claim, 0);
-    pid_t pid = fork();
-    if (pid != 0) {
-        ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
+    if (pid != 0)
         return pid;
-    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     atomic_store(claim, self()->claim);
     run(s);

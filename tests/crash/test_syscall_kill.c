@@ -56,8 +56,7 @@ static bool is_asleep(pid_t pid, yn_claim who)
 
 static void add_peer(scene *s, int (*run)(scene *s))
 {
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         atomic_store(&s->peer_claim, claim_of_mine());
@@ -294,8 +293,7 @@ static int run(void *context)
 /* The slot of one that was killed before the watch had heard of it is found when the next one ends. */
 static void let_one_come_and_go(void)
 {
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0)
         _exit(claim_of_mine() ? 0 : 1);
     int status;

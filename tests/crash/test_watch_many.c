@@ -57,8 +57,7 @@ static scene begin(int members)
     ck_assert_int_eq(yunta_event_create(&s.go), 0);
     ck_assert_int_eq(yunta_lock_create(&s.lock), 0);
     for (int i = 0; i < members; i++) {
-        member[i] = fork();
-        ck_assert_int_ge(member[i], 0);
+        member[i] = test_fork();
         if (member[i] == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             _exit(be_member(&s, i));

@@ -154,8 +154,7 @@ static void start_child(tracer *t)
         t->plan->setup(t->plan->context);
     atomic_store(&t->marks->begun, 0);
     atomic_store(&t->marks->ended, 0);
-    t->pid = fork();
-    ck_assert_int_ge(t->pid, 0);
+    t->pid = test_fork();
     if (t->pid == 0)
         run_child(t->plan, t->marks);
     int status = await_child(t->pid, END_MS);

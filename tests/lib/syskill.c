@@ -204,8 +204,7 @@ static void begin(family *f)
     const syskill_plan *plan = f->plan;
     if (plan->setup)
         plan->setup(plan->context);
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
+    pid_t pid = test_fork();
     if (pid == 0) {
         if (plan->prepare)
             plan->prepare(plan->context);

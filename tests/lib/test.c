@@ -49,6 +49,14 @@ uint64_t test_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+pid_t test_fork(void)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        ck_assert_int_gt(pid, 0);
+    return pid;
+}
+
 void test_nap(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);

@@ -61,6 +61,10 @@ TCase *test_case_unaudited(Suite *suite, const char *name);
 uint64_t test_now_ms(void); /* CLOCK_MONOTONIC */
 void test_nap(void);        /* a millisecond */
 
+/* Forks, or fails the test: in the parent alone, since a child that is killed over an assertion leaves Check half a
+ * message. */
+pid_t test_fork(void);
+
 /* The state letter in /proc/PID/stat ('R', 'S', 'Z', 'T' …); 0 if there is no such process. */
 char test_state(pid_t pid);
 

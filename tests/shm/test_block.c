@@ -322,8 +322,7 @@ START_TEST(a_program_of_its_own_is_sent_blocks)
     ck_assert_int_eq(yunta_block_freeze(frozen), 0);
     int ends[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    pid_t guest = fork();
-    ck_assert_int_ge(guest, 0);
+    pid_t guest = test_fork();
     if (guest == 0) {
         dup2(ends[1], 0);
         execl("/proc/self/exe", "guest", GUEST, (char *)NULL);

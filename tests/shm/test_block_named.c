@@ -157,8 +157,7 @@ END_TEST
 /* Runs Python on a program; its exit status, 127 where there is none with SharedMemory. */
 static int run_python(const char *program)
 {
-    pid_t child = fork();
-    ck_assert_int_ge(child, 0);
+    pid_t child = test_fork();
     if (child == 0) {
         execlp("python3", "python3", "-c", program, name, (char *)NULL);
         _exit(127);
