@@ -73,6 +73,13 @@ YUNTA_API int yunta_pipe_read(yunta_pipe *end, void *buffer, size_t capacity, si
 /* 0: a receive (read) would have something to tell, a message or the end of it all; else -ETIMEDOUT. Takes nothing. */
 YUNTA_API int yunta_pipe_poll(yunta_pipe *end, int milliseconds);
 
+/* A descriptor of the calling process for poll, select, epoll or an event loop: readable when yunta_pipe_poll would say
+ * 0. Receive (read, poll) with 0 ms until that says -ETIMEDOUT: only then is it quiet again; as with
+ * yunta_queue_descriptor, which see. It belongs to the library, which closes it with this process's hold on the end,
+ * too. -EMFILE. The second: 0, also when there is none. */
+YUNTA_API int yunta_pipe_descriptor(yunta_pipe *end);
+YUNTA_API int yunta_pipe_close_descriptor(yunta_pipe *end);
+
 /* Gives the other side a descriptor: that of a file, socket, yunta_block …; the caller keeps its own. It goes to one
  * process, of those that hold the other end, which has asked for one (by the call below, with 0 ms if it likes): the
  * call waits for such a one. Then it is under way by itself: its sender may end. If the receiver dies first, it is

@@ -63,6 +63,13 @@ YUNTA_API int yunta_topic_unsubscribe(yunta_subscription *subscription);
 YUNTA_API int yunta_topic_receive(yunta_subscription *subscription, void *buffer, size_t capacity, size_t *size,
                                   uint64_t *missed, int milliseconds);
 
+/* A descriptor of the calling process for poll, select, epoll or an event loop: readable when a receive would not have
+ * to wait. Receive with 0 ms until that says -ETIMEDOUT: only then is it quiet again; as with yunta_queue_descriptor,
+ * which see. It belongs to the library, and is closed with its subscription, too. -EINVAL: NULL; -EPERM: another
+ * process's; -EMFILE; -ENOMEM. The second: 0, also when there is none. */
+YUNTA_API int yunta_topic_descriptor(yunta_subscription *subscription);
+YUNTA_API int yunta_topic_close_descriptor(yunta_subscription *subscription);
+
 /* Nothing is published any more; what has been can still be received. Again: 0. -EINVAL: NULL; -ENOMEM. */
 YUNTA_API int yunta_topic_close(yunta_topic *topic);
 YUNTA_API bool yunta_topic_is_closed(const yunta_topic *topic); /* true for NULL */

@@ -1,4 +1,4 @@
-/* Waiting for many things at once: queues, processes, futures, locks, descriptors, together. Python's
+/* Waiting for many things at once: queues, pipes, topics, processes, futures, locks, descriptors, together. Python's
  * multiprocessing.connection.wait.
  *
  *     yunta_wait_item items[] = {{.kind = YUNTA_WAIT_GET, .object = queue},
@@ -31,6 +31,10 @@ typedef enum yunta_wait_kind {
     YUNTA_WAIT_SEMAPHORE = 6,  /* yunta_semaphore: there is a unit */
     YUNTA_WAIT_EVENT = 7,      /* yunta_event: it is set (one set and cleared at once may be missed) */
     YUNTA_WAIT_DESCRIPTOR = 8, /* a descriptor of this process: `events` of poll, or an error on it */
+    YUNTA_WAIT_RECEIVE = 9,    /* yunta_pipe: as yunta_pipe_poll: something has come, or the other end is gone */
+    YUNTA_WAIT_SEND = 10, /* yunta_pipe: half of it is free, and no long message under way; or the other end is gone */
+    YUNTA_WAIT_SUBSCRIPTION = 11, /* yunta_subscription of this process: a message is there, or the topic is closed */
+    YUNTA_WAIT_PUBLISH = 12,      /* yunta_topic: half of the ring is free, or it is lossy, or closed */
 } yunta_wait_kind;
 
 typedef struct yunta_wait_item {
@@ -43,9 +47,10 @@ typedef struct yunta_wait_item {
 
 /* Waits up to `milliseconds` until at least one item is ready. Any number of items, the same thing twice too; in any
  * thread of any process of the team. Returns how many are ready, or: -ETIMEDOUT: none, and all `ready` are 0; -EINVAL:
- * NULL with a count, more than INT_MAX, an unknown kind, a NULL object; -EPERM: a future of another process; -EDEADLK:
- * the calling process itself; -EBADF: a descriptor that is not open; -ENOMEM; -EMFILE: with descriptors among the
- * items it needs one of its own. After any of these but -ETIMEDOUT `ready` means nothing. Nobody may destroy an object
+ * NULL with a count, more than INT_MAX, an unknown kind, a NULL object; -EPERM: a future or subscription of another
+ * process; -EDEADLK: the calling process itself; -EBADF: a descriptor that is not open, or a pipe's end that this
+ * process has closed, that is gone, or that does not go this way; -ENOMEM; -EMFILE: with descriptors among the items it
+ * needs one of its own. After any of these but -ETIMEDOUT `ready` means nothing. Nobody may destroy an object
  * meanwhile. */
 YUNTA_API int yunta_wait_many(yunta_wait_item *items, size_t count, int milliseconds);
 

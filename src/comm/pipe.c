@@ -1,6 +1,6 @@
 /* The pipe's public face, its messages and its bytes.
  * Never sleeps with a lock; never moves a tail or head before what it stands for is done.
- * Next: comm/pipe.h; comm/pipe_hold.c, who holds an end; comm/pipe_post.c, descriptors. */
+ * Next: comm/pipe.h; comm/pipe_hold.c, who holds an end; comm/pipe_wait.c; comm/pipe_post.c, descriptors. */
 #include "comm/pipe.h"
 #include "comm/tape.h"
 #include "os/mailbox.h"
@@ -14,38 +14,6 @@ static size_t record_size(size_t size)
     return 8 + yn_round_up(size, 8);
 }
 
-static bool is_worth_it(const void *of)
-{
-    const yn_pipe_turn *turn = of;
-    const yn_way_shared *way = turn->in ? yn_pipe_in(turn->end) : yn_pipe_out(turn->end);
-    uint64_t head = atomic_load_explicit(&way->head, memory_order_relaxed);
-    uint64_t used = atomic_load_explicit(&way->tail, memory_order_relaxed) - head;
-    return turn->in ? used > 0 : way->length - used > way->length / 2;
-}
-
-int yn_pipe_wait(yn_pipe_turn *turn)
-{
-    yn_way_shared *way = turn->in ? yn_pipe_in(turn->end) : yn_pipe_out(turn->end);
-    yn_event_shared *event = turn->in ? &way->filled : &way->room;
-    int r = turn->attempt(turn);
-    while (r == YN_PIPE_WAIT) {
-        if (yn_deadline_left(turn->deadline) == 0)
-            return -ETIMEDOUT;
-        yn_patience_spin(turn->in ? &way->filled_patience : &way->room_patience, is_worth_it, turn);
-        uint32_t key = yn_event_key(event);
-        yn_event_announce(event);
-        yn_full_fence();
-        r = turn->attempt(turn);
-        if (r != YN_PIPE_WAIT)
-            break;
-        r = yn_event_wait(turn->me, event, key, turn->deadline);
-        if (r != 0 && r != -ETIMEDOUT)
-            return r;
-        r = turn->attempt(turn);
-    }
-    return r;
-}
-
 int yn_pipe_begin(yn_pipe_turn *turn, yunta_pipe *end, bool in, int milliseconds)
 {
     int r = -EINVAL;
@@ -55,7 +23,7 @@ int yn_pipe_begin(yn_pipe_turn *turn, yunta_pipe *end, bool in, int milliseconds
     turn->end = end;
     turn->in = in;
     turn->deadline = yn_deadline_in(milliseconds);
-    if (YN_UNLIKELY(end->pipe->one_way && end->side == (in ? 1 : 0)))
+    if (YN_UNLIKELY(!yn_pipe_goes(end, in)))
         return -EBADF;
     return yn_pipe_hold(turn->me, end, &turn->hold, turn->deadline);
 }
@@ -69,13 +37,6 @@ static uint64_t room_of(yn_way_shared *way, uint64_t wanted)
     return way->length - (tail - way->seen_head);
 }
 
-/* A block goes when the last one has gone: so there is never more under way than the tape and one message. */
-static bool is_block_under_way(const yn_way_shared *way)
-{
-    return way->behind_block > way->seen_head &&
-           way->behind_block <= atomic_load_explicit(&way->tail, memory_order_relaxed);
-}
-
 static void write_record(yn_pipe_turn *turn, yn_way_shared *way)
 {
     uint64_t tail = atomic_load_explicit(&way->tail, memory_order_relaxed);
@@ -87,7 +48,9 @@ static void write_record(yn_pipe_turn *turn, yn_way_shared *way)
         yn_tape_write(way->tape, way->length, tail + 8, turn->from, turn->size);
     uint64_t behind = tail + record_size(turn->block ? sizeof turn->block : turn->size);
     if (turn->block)
-        way->behind_block = behind;
+        atomic_store_explicit(&way->behind_block, behind, memory_order_relaxed);
+    else if (atomic_load_explicit(&way->behind_block, memory_order_relaxed) > tail)
+        atomic_store_explicit(&way->behind_block, 0, memory_order_relaxed); /* its sender died over it */
     atomic_store_explicit(&way->tail, behind, memory_order_release);
 }
 
@@ -102,7 +65,7 @@ static int attempt_send(yn_pipe_turn *turn)
         return r;
     bool fits = room_of(way, turn->block ? way->length : wanted) >= wanted;
     if (fits && turn->block)
-        fits = !is_block_under_way(way);
+        fits = !yn_pipe_has_block(way);
     if (fits)
         write_record(turn, way);
     yn_lock_release(turn->me, &way->sending);
@@ -189,7 +152,8 @@ int yunta_pipe_receive(yunta_pipe *end, void *buffer, size_t capacity, size_t *s
     if (YN_UNLIKELY(!end || !size || (!buffer && capacity > 0) || end->pipe->stream))
         return -EINVAL;
     unsigned char none[1];
-    yn_pipe_turn turn = {.attempt = attempt_receive, .to = buffer ? buffer : none, .capacity = capacity};
+    yn_pipe_turn turn = {
+        .attempt = attempt_receive, .quiets = true, .to = buffer ? buffer : none, .capacity = capacity};
     int r = yn_pipe_begin(&turn, end, true, milliseconds);
     if (r == 0)
         r = yn_pipe_wait(&turn);
@@ -261,30 +225,13 @@ int yunta_pipe_read(yunta_pipe *end, void *buffer, size_t capacity, size_t *size
 {
     if (YN_UNLIKELY(!end || !size || !buffer || capacity == 0 || !end->pipe->stream))
         return -EINVAL;
-    yn_pipe_turn turn = {.attempt = attempt_read, .to = buffer, .capacity = capacity};
+    yn_pipe_turn turn = {.attempt = attempt_read, .quiets = true, .to = buffer, .capacity = capacity};
     int r = yn_pipe_begin(&turn, end, true, milliseconds);
     if (r == 0)
         r = yn_pipe_wait(&turn);
     if (r == 0)
         *size = turn.size;
     return r;
-}
-
-static int attempt_poll(yn_pipe_turn *turn)
-{
-    yn_way_shared *way = yn_pipe_in(turn->end);
-    if (atomic_load(&way->head) != atomic_load(&way->tail))
-        return 0;
-    return yn_pipe_is_gone(turn->me, yn_pipe_other(turn->end), turn->deadline) ? 0 : YN_PIPE_WAIT;
-}
-
-int yunta_pipe_poll(yunta_pipe *end, int milliseconds)
-{
-    if (!end)
-        return -EINVAL;
-    yn_pipe_turn turn = {.attempt = attempt_poll};
-    int r = yn_pipe_begin(&turn, end, true, milliseconds);
-    return r == 0 ? yn_pipe_wait(&turn) : r;
 }
 
 static void init_end(yn_self *me, yn_pipe_shared *pipe, uint32_t side)
@@ -358,6 +305,7 @@ yunta_pipe *yunta_pipe_destroy(yunta_pipe *end)
         return NULL;
     yn_pipe_shared *pipe = end->pipe;
     for (int i = 0; i < 2; i++) {
+        yunta_pipe_close_descriptor(&pipe->end[i]);
         if (!pipe->stream)
             drop_blocks(me, &pipe->way[i]);
         yn_heap_free(me, pipe->way[i].tape);

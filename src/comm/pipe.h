@@ -35,9 +35,9 @@ typedef struct yn_way_shared {
     uint64_t secret; /* of descriptors that go this way */
 
     YN_ALIGNED(128) struct yunta_lock sending;
-    uint64_t seen_head;    /* by who has the lock: a head that has been */
-    uint64_t behind_block; /* by who has the lock: the end of the last record that is a block; beyond the tail if its
-                               sender died before it moved that */
+    uint64_t seen_head;            /* by who has the lock: a head that has been */
+    _Atomic uint64_t behind_block; /* by who has the lock: the end of the last record that is a block; beyond the tail
+                                      if its sender died before it moved that */
     _Atomic uint64_t tail;
 
     YN_ALIGNED(128) struct yunta_lock receiving;
@@ -45,6 +45,7 @@ typedef struct yn_way_shared {
 
     YN_ALIGNED(128) yn_event_shared filled; /* for receivers: something sent, or nobody is left to send */
     yn_patience_shared filled_patience;
+    _Atomic uint32_t described;           /* some process has asked for a descriptor of what comes in */
     YN_ALIGNED(128) yn_event_shared room; /* for senders: room, somebody who asks for descriptors, or nobody is left */
     yn_patience_shared room_patience;
 } YN_ALIGNED(128) yn_way_shared;
@@ -84,6 +85,20 @@ static inline yn_way_shared *yn_pipe_in(yunta_pipe *end)
     return &end->pipe->way[1 - end->side];
 }
 
+/* A block goes when the last one has gone: so there is never more under way than the tape and one message. */
+static inline bool yn_pipe_has_block(const yn_way_shared *way)
+{
+    uint64_t head = atomic_load_explicit(&way->head, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&way->tail, memory_order_acquire);
+    uint64_t behind = atomic_load_explicit(&way->behind_block, memory_order_relaxed);
+    return behind > head && behind <= tail;
+}
+
+static inline bool yn_pipe_goes(const yunta_pipe *end, bool in)
+{
+    return !end->pipe->one_way || end->side != (in ? 1 : 0);
+}
+
 /* The hold of this process on the end, which it takes if it has none. 0; -EBADF: closed, or gone; -ENOMEM; -ETIMEDOUT.
  */
 int yn_pipe_hold(yn_self *me, yunta_pipe *end, yn_hold_shared **hold, yn_deadline deadline);
@@ -116,7 +131,8 @@ typedef struct yn_pipe_turn {
     yn_hold_shared *hold; /* this process's */
     int (*attempt)(struct yn_pipe_turn *turn);
     yn_deadline deadline;
-    bool in; /* it waits for what comes in, else for room to send */
+    bool in;     /* it waits for what comes in, else for room to send */
+    bool quiets; /* if it says that there is nothing, this process's descriptor goes quiet */
     const unsigned char *from;
     unsigned char *to;
     size_t size, capacity, done;

@@ -11,7 +11,7 @@ static bool is_nobodys(yn_self *me, struct yunta_lock *lock)
     return owner == 0 || !yn_claim_is_alive(&me->arena->slots, owner);
 }
 
-/* The records fill the tape from head to tail exactly, and at most one of them is a block. */
+/* The records fill the tape from head to tail exactly, and at most one of them is a block: that of `behind_block`. */
 static bool are_records_sound(yn_self *me, yn_way_shared *way, uint64_t tail)
 {
     int blocks = 0;
@@ -26,8 +26,10 @@ static bool are_records_sound(yn_self *me, yn_way_shared *way, uint64_t tail)
         if (apart && yn_heap_usable(me, block) < head >> 1)
             return false;
         p += 8 + yn_round_up(apart ? sizeof block : (size_t)(head >> 1), 8);
+        if (apart && atomic_load(&way->behind_block) != p)
+            return false;
     }
-    return p == tail && blocks <= 1;
+    return p == tail && blocks == yn_pipe_has_block(way);
 }
 
 static bool is_way_sound(yn_self *me, const yn_pipe_shared *pipe, yn_way_shared *way)

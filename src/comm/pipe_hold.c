@@ -210,6 +210,8 @@ static int leave(yunta_pipe *end, yunta_process *process)
     r = process ? hand_over(me, end, hold, atomic_load(&process->who)) : let_go(me, end, hold);
     bool left = atomic_load(&hold->who) & YN_HOLD_CLOSED;
     yn_lock_release(me, &end->lock);
+    if (left)
+        yunta_pipe_close_descriptor(end);
     if (left && atomic_load(&hold->door) && yn_pipe_lock(me, &hold->at_door, YN_NEVER) == 0) {
         yn_pipe_close_mailbox(hold);
         yn_lock_release(me, &hold->at_door);

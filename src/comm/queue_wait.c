@@ -1,11 +1,8 @@
 /* A queue among other things that are waited for: beside them in yunta_wait_many, or by a descriptor.
- * Never takes a message, never lets a descriptor go quiet but before a look.
- * Next: comm/wait_many.c; sync/listen.h; comm/README.md for the order of quiet, hint and look. */
+ * Never takes a message.
+ * Next: comm/wait_many.c; comm/descriptor.c; comm/README.md for the order of quiet, hint and look. */
+#include "comm/descriptor.h"
 #include "comm/store.h"
-#include "comm/wait_many.h"
-#include "os/doorbell.h"
-#include "os/futex.h"
-#include "sync/listen.h"
 
 static bool get_is_ready(yn_self *me, void *queue)
 {
@@ -46,55 +43,12 @@ static void *put_place(void *queue)
     return &((yunta_queue *)queue)->room;
 }
 
-static void get_announce(void *queue)
-{
-    yn_event_announce_listener(&((yunta_queue *)queue)->filled);
-}
-
-static void put_announce(void *queue)
-{
-    yn_event_announce_listener(&((yunta_queue *)queue)->room);
-}
-
-const yn_waitable yn_waitable_get = {.is_ready = get_is_ready, .place = get_place, .announce = get_announce};
-const yn_waitable yn_waitable_put = {.is_ready = put_is_ready, .place = put_place, .announce = put_announce};
-
-static yn_listener_shared *own_descriptor(yn_self *me, yunta_queue *q)
-{
-    return atomic_load(&q->described) ? yn_listener_find(me, &q->filled, 0) : NULL;
-}
-
-/* A death may bring back a message: so a descriptor is told of deaths too. */
-static int make_descriptor(yn_self *me, yunta_queue *q)
-{
-    uint64_t number;
-    int fd = yn_doorbell_open(&number);
-    if (fd < 0)
-        return fd;
-    yn_listener_shared *deaths = yn_listen(me, &me->arena->deaths, YN_LISTEN_DESCRIPTOR, number, fd);
-    yn_listener_shared *l = deaths ? yn_listen(me, &q->filled, YN_LISTEN_DESCRIPTOR, number, fd) : NULL;
-    if (!l) {
-        yn_unlisten(deaths);
-        yn_doorbell_close(fd);
-        return -ENOMEM;
-    }
-    atomic_store(&q->described, 1);
-    get_announce(q);
-    yn_full_fence();
-    if (get_is_ready(me, q))
-        yn_listener_ring(l);
-    return fd;
-}
+const yn_waitable yn_waitable_get = {.is_ready = get_is_ready, .place = get_place};
+const yn_waitable yn_waitable_put = {.is_ready = put_is_ready, .place = put_place};
 
 yn_listener_shared *yn_queue_quiet(yn_self *me, yunta_queue *q)
 {
-    yn_listener_shared *l = own_descriptor(me, q);
-    if (l) {
-        yn_doorbell_quiet(atomic_load(&l->descriptor));
-        get_announce(q);
-        yn_full_fence();
-    }
-    return l;
+    return yn_descriptor_quiet(me, &yn_waitable_get, q, NULL);
 }
 
 int yunta_queue_descriptor(yunta_queue *queue)
@@ -103,27 +57,13 @@ int yunta_queue_descriptor(yunta_queue *queue)
     yn_self *me = queue ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
-    yn_futex_lock(&yn_private_page->listen_lock);
-    yn_listener_shared *l = own_descriptor(me, queue);
-    r = l ? atomic_load(&l->descriptor) : make_descriptor(me, queue);
-    yn_futex_unlock(&yn_private_page->listen_lock);
-    return r;
+    atomic_store(&queue->described, 1);
+    return yn_descriptor_open(me, &yn_waitable_get, queue, NULL);
 }
 
 int yunta_queue_close_descriptor(yunta_queue *queue)
 {
     int r = -EINVAL;
     yn_self *me = queue ? yn_self_get(&r) : NULL;
-    if (!me)
-        return r;
-    yn_futex_lock(&yn_private_page->listen_lock);
-    yn_listener_shared *l = own_descriptor(me, queue);
-    if (l) {
-        int fd = atomic_load(&l->descriptor);
-        yn_unlisten(yn_listener_find(me, &me->arena->deaths, atomic_load(&l->target)));
-        yn_unlisten(l);
-        yn_doorbell_close(fd);
-    }
-    yn_futex_unlock(&yn_private_page->listen_lock);
-    return 0;
+    return me ? yn_descriptor_close(me, &yn_waitable_get, queue, NULL) : r;
 }

@@ -1,9 +1,10 @@
 /* The topic: what is published, and who receives it.
  * Never lets a reader use what it has read before it has made sure that it was still there.
- * Next: comm/topic.h; comm/topic_members.c, who subscribes; comm/README.md. */
+ * Next: comm/topic.h; comm/topic_members.c, who subscribes; comm/topic_wait.c; comm/README.md. */
 #include "comm/topic.h"
 #include "comm/pipe.h"
 #include "comm/tape.h"
+#include "sync/listen.h"
 
 enum { WAIT = 1 };
 
@@ -18,19 +19,6 @@ typedef struct turn {
     uint64_t missed;
 } turn;
 
-/* Up to where all who live have read. Under the lock. */
-static uint64_t slowest(yn_self *me, yunta_topic *topic, uint64_t tail)
-{
-    uint64_t least = tail;
-    for (yunta_subscription *s = atomic_load(&topic->subscriptions); s; s = atomic_load(&s->next)) {
-        yn_claim who = atomic_load(&s->who);
-        uint64_t position = atomic_load_explicit(&s->position, memory_order_acquire);
-        if (who != 0 && position < least && yn_claim_is_alive(&me->arena->slots, who))
-            least = position;
-    }
-    return least;
-}
-
 /* Lets go of the oldest records until there is room, but of none that must be kept. Readers who are at them see by
  * `first` that they were too late, since that is written before anything is written over. */
 static bool make_room(yn_self *me, yunta_topic *topic, uint64_t tail, uint64_t wanted)
@@ -38,7 +26,7 @@ static bool make_room(yn_self *me, yunta_topic *topic, uint64_t tail, uint64_t w
     uint64_t first = atomic_load_explicit(&topic->first, memory_order_relaxed);
     if (tail + wanted - first <= topic->length)
         return true;
-    uint64_t kept = topic->lossless ? slowest(me, topic, tail) : tail;
+    uint64_t kept = topic->lossless ? yn_topic_slowest(me, topic, tail) : tail;
     while (first < kept && tail + wanted - first > topic->length) {
         yn_topic_head head;
         yn_tape_load_words(topic->tape, topic->length, first, &head, sizeof head);
@@ -102,10 +90,7 @@ static int read_next(turn *t)
     yunta_subscription *s = t->subscription;
     for (;;) {
         bool closed = atomic_load(&topic->closed); /* before the look at the tail */
-        uint64_t position = atomic_load_explicit(&s->position, memory_order_relaxed);
-        uint64_t first = atomic_load_explicit(&topic->first, memory_order_acquire);
-        if (position < first)
-            position = first;
+        uint64_t position = yn_topic_next(s);
         if (position >= atomic_load_explicit(&topic->tail, memory_order_acquire))
             return closed ? YUNTA_ECLOSED : WAIT;
         yn_topic_head head;
@@ -144,12 +129,23 @@ static bool is_worth_it(const void *of)
            atomic_load_explicit(&t->subscription->position, memory_order_relaxed);
 }
 
+/* No time is left, and there was nothing. */
+static int give_up(turn *t, int (*attempt)(turn *))
+{
+    yn_listener_shared *descriptor = t->subscription ? yn_topic_quiet(t->me, t->subscription) : NULL;
+    int r = descriptor ? attempt(t) : WAIT;
+    if (r == WAIT)
+        return -ETIMEDOUT;
+    yn_listener_ring(descriptor); /* there may be more */
+    return r;
+}
+
 static int wait_for(turn *t, int (*attempt)(turn *), yn_event_shared *event, yn_patience_shared *patience)
 {
     int r;
     while ((r = attempt(t)) == WAIT) {
         if (yn_deadline_left(t->deadline) == 0)
-            return -ETIMEDOUT;
+            return give_up(t, attempt);
         yn_patience_spin(patience, is_worth_it, t);
         uint32_t key = yn_event_key(event);
         yn_event_announce(event);

@@ -24,6 +24,7 @@ struct yunta_subscription {
     struct yunta_lock reading;          /* among its threads */
     _Atomic uint64_t position;          /* of the next record */
     uint64_t number;                    /* of the last message received */
+    _Atomic uint64_t door;              /* of the descriptor that its process has of it, or 0 */
 };
 
 struct yunta_topic {
@@ -55,6 +56,20 @@ static inline yn_topic_mark *yn_topic_mark_of(yunta_topic *topic, uint64_t tail)
 {
     return &topic->mark[topic->mark[0].end == tail ? 0 : 1];
 }
+
+/* Where the next record is that can be received: before the tail, if there is one. */
+static inline uint64_t yn_topic_next(const yunta_subscription *s)
+{
+    uint64_t position = atomic_load_explicit(&s->position, memory_order_relaxed);
+    uint64_t first = atomic_load_explicit(&s->topic->first, memory_order_acquire);
+    return position < first ? first : position;
+}
+
+/* Up to where all who live have read, but no further than `most`. */
+uint64_t yn_topic_slowest(yn_self *me, yunta_topic *topic, uint64_t most);
+
+/* A receive is about to say that there is nothing: as yn_descriptor_quiet. */
+struct yn_listener_shared *yn_topic_quiet(yn_self *me, yunta_subscription *s);
 
 /* Whether all invariants hold of a topic that nobody is using. */
 bool yn_topic_is_sound(yn_self *me, yunta_topic *topic);

@@ -45,6 +45,7 @@ yunta_topic *yunta_topic_destroy(yunta_topic *topic)
         return NULL;
     for (yunta_subscription *s = atomic_load(&topic->subscriptions); s;) {
         yunta_subscription *next = atomic_load(&s->next);
+        yunta_topic_close_descriptor(s);
         yn_heap_free(me, s);
         s = next;
     }
@@ -93,6 +94,7 @@ int yunta_topic_subscribe(yunta_topic *topic, yunta_subscription **subscription)
         uint64_t tail = atomic_load(&topic->tail);
         atomic_store(&s->who, 0); /* in case we die in between */
         atomic_store(&s->reading.word, 0);
+        atomic_store(&s->door, 0);
         atomic_store(&s->position, tail);
         s->number = yn_topic_mark_of(topic, tail)->number;
         atomic_store(&s->who, me->claim);
@@ -109,8 +111,9 @@ int yunta_topic_unsubscribe(yunta_subscription *subscription)
     if (!me)
         return r;
     yunta_topic *topic = subscription->topic;
-    if (atomic_load(&subscription->who) != me->claim)
-        return -EPERM;
+    r = yunta_topic_close_descriptor(subscription);
+    if (r != 0)
+        return r;
     atomic_store(&subscription->who, 0);
     yn_event_notify_all(&topic->room);
     return 0;

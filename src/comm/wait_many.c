@@ -35,8 +35,9 @@ static void *process_place(void *process)
     return &((yunta_process *)process)->changed;
 }
 
-static int process_refuse(yn_self *me, void *process)
+static int process_refuse(yn_self *me, void *process, yn_deadline deadline)
 {
+    (void)deadline;
     return atomic_load(&((yunta_process *)process)->who) == me->claim ? -EDEADLK : 0;
 }
 
@@ -57,6 +58,7 @@ static bool lock_is_ready(yn_self *me, void *lock)
     return owner == 0 || !yn_claim_is_alive(&me->arena->slots, owner);
 }
 
+/* Where an eventcount stands first in it, or the lock's word. */
 static void *itself(void *object)
 {
     return object;
@@ -79,31 +81,28 @@ static bool event_is_ready(yn_self *me, void *event)
     return yunta_event_is_set(event);
 }
 
-/* Where an eventcount stands first in the object. */
-static void first_announce(void *object)
-{
-    yn_event_announce_listener(object);
-}
-
 static const yn_waitable *waitable_of(yunta_wait_kind kind)
 {
-    static const yn_waitable process = {.is_ready = process_is_ready,
-                                        .place = process_place,
-                                        .announce = first_announce,
-                                        .refuse = process_refuse,
-                                        .nap_ns = process_nap_ns};
+    static const yn_waitable process = {
+        .is_ready = process_is_ready, .place = process_place, .refuse = process_refuse, .nap_ns = process_nap_ns};
     static const yn_waitable lock = {.is_ready = lock_is_ready, .place = itself, .announce = lock_announce};
-    static const yn_waitable semaphore = {.is_ready = semaphore_is_ready, .place = itself, .announce = first_announce};
-    static const yn_waitable event = {.is_ready = event_is_ready, .place = itself, .announce = first_announce};
-    static const yn_waitable *const all[] = {
-        [YUNTA_WAIT_GET] = &yn_waitable_get, [YUNTA_WAIT_PUT] = &yn_waitable_put,
-        [YUNTA_WAIT_PROCESS] = &process,     [YUNTA_WAIT_FUTURE] = &yn_waitable_future,
-        [YUNTA_WAIT_LOCK] = &lock,           [YUNTA_WAIT_SEMAPHORE] = &semaphore,
-        [YUNTA_WAIT_EVENT] = &event};
+    static const yn_waitable semaphore = {.is_ready = semaphore_is_ready, .place = itself};
+    static const yn_waitable event = {.is_ready = event_is_ready, .place = itself};
+    static const yn_waitable *const all[] = {[YUNTA_WAIT_GET] = &yn_waitable_get,
+                                             [YUNTA_WAIT_PUT] = &yn_waitable_put,
+                                             [YUNTA_WAIT_PROCESS] = &process,
+                                             [YUNTA_WAIT_FUTURE] = &yn_waitable_future,
+                                             [YUNTA_WAIT_LOCK] = &lock,
+                                             [YUNTA_WAIT_SEMAPHORE] = &semaphore,
+                                             [YUNTA_WAIT_EVENT] = &event,
+                                             [YUNTA_WAIT_RECEIVE] = &yn_waitable_receive,
+                                             [YUNTA_WAIT_SEND] = &yn_waitable_send,
+                                             [YUNTA_WAIT_SUBSCRIPTION] = &yn_waitable_subscription,
+                                             [YUNTA_WAIT_PUBLISH] = &yn_waitable_publish};
     return (size_t)kind < YN_COUNT(all) ? all[kind] : NULL;
 }
 
-static int check(many *m)
+static int check(many *m, yn_deadline deadline)
 {
     for (size_t i = 0; i < m->count; i++) {
         yunta_wait_item *item = &m->items[i];
@@ -115,7 +114,7 @@ static int check(many *m)
             m->descriptors++;
         else if (item->kind != YUNTA_WAIT_NOTHING && (!w || !item->object))
             return -EINVAL;
-        int r = w && w->refuse ? w->refuse(m->me, item->object) : 0;
+        int r = w && w->refuse ? w->refuse(m->me, item->object, deadline) : 0;
         if (r != 0)
             return r;
     }
@@ -225,7 +224,7 @@ static uint64_t announce(many *m)
         const yn_waitable *w = waitable_of(m->items[i].kind);
         if (!w)
             continue;
-        w->announce(m->items[i].object);
+        yn_waitable_announce(w, m->items[i].object);
         uint64_t most = w->nap_ns ? w->nap_ns(m->me, m->items[i].object) : UINT64_MAX;
         nap = most < nap ? most : nap;
     }
@@ -284,7 +283,7 @@ int yunta_wait_many(yunta_wait_item *items, size_t count, int milliseconds)
         return r;
     yn_deadline deadline = yn_deadline_in(milliseconds);
     struct pollfd few[16];
-    r = check(&m);
+    r = check(&m, deadline);
     if (r != 0)
         return r;
     m.polled = m.descriptors < YN_COUNT(few) ? few : malloc((m.descriptors + 1) * sizeof *m.polled);

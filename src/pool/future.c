@@ -128,13 +128,9 @@ static void *place(void *object)
     return &((yunta_future *)object)->job->done;
 }
 
-static void announce(void *object)
+static int refuse(yn_self *me, void *object, yn_deadline deadline)
 {
-    yn_event_announce_listener(place(object));
-}
-
-static int refuse(yn_self *me, void *object)
-{
+    (void)deadline;
     return ((yunta_future *)object)->owner == me->claim ? 0 : -EPERM;
 }
 
@@ -159,7 +155,7 @@ static void leave(void *object, yn_wait_room *room)
 }
 
 const yn_waitable yn_waitable_future = {
-    .is_ready = is_ready, .place = place, .announce = announce, .refuse = refuse, .enter = enter, .leave = leave};
+    .is_ready = is_ready, .place = place, .refuse = refuse, .enter = enter, .leave = leave};
 
 yunta_future *yunta_future_destroy(yunta_future *future)
 {

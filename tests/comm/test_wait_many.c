@@ -170,7 +170,7 @@ START_TEST(what_is_wrong_is_said)
     ck_assert_int_eq(yunta_wait_many(items, 2, 5), -ETIMEDOUT);
     ck_assert(items[0].ready == 0 && items[1].ready == 0);
     for (int kind = -1; kind <= 100; kind++) {
-        bool known = kind >= YUNTA_WAIT_NOTHING && kind <= YUNTA_WAIT_DESCRIPTOR;
+        bool known = kind >= YUNTA_WAIT_NOTHING && kind <= YUNTA_WAIT_PUBLISH;
         items[0] = item((yunta_wait_kind)kind, known ? NULL : q);
         items[0].descriptor = -1;
         int wanted = kind == YUNTA_WAIT_NOTHING ? -ETIMEDOUT : kind == YUNTA_WAIT_DESCRIPTOR ? -EBADF : -EINVAL;
