@@ -1,11 +1,11 @@
 /* Más allá del curso: unos procesos que se esperan, se avisan y se turnan, y qué pasa cuando muere uno de ellos.
  * Nunca: esperar un cambio con if. Se espera con while, mirando otra vez, pues al despertar puede no haberlo.
- * Sigue: include/yunta/condition.h, rwlock.h y barrier.h, que lo cuentan todo. */
+ * Sigue: include/yunta/condition.h, rwlock.h, barrier.h y latch.h, que lo cuentan todo. */
 #include "curso.h"
 #include <signal.h>
 
 #define decir(...) (printf(__VA_ARGS__), fflush(stdout)) /* que salga ya, aunque vaya a un archivo */
-enum { CORREDORES = 3, ETAPAS = 2, CAJAS = 3, CABEN = 1, LECTORES = 3 };
+enum { CORREDORES = 3, ETAPAS = 2, CAJAS = 3, CABEN = 1, LECTORES = 3, PLATOS = 3 };
 
 static void terminar(yunta_process **p, int cuantos, int esperado)
 {
@@ -138,6 +138,40 @@ static void marcador(void)
     yunta_shared_free(m.goles);
 }
 
+/* [fragmento: cocinar] */
+struct plato {
+    int numero;
+    bool se_quema;
+    yunta_latch *listos;
+};
+
+static int cocinar(const struct plato *p)
+{
+    comprobar(yunta_latch_take(p->listos, 1), "hacerse cargo de un plato"); /* desde aquí lo debe */
+    if (p->se_quema)
+        return raise(SIGKILL);
+    decir("  Listo el plato %d\n", p->numero);
+    return comprobar(yunta_latch_count_down(p->listos, 1), "entregarlo");
+}
+YUNTA_ENTRY(cocinar, struct plato);
+
+static void cena(bool se_quema)
+{
+    yunta_process *p[PLATOS];
+    struct plato plato;
+    comprobar(yunta_latch_create(&plato.listos, PLATOS), "crear el pestillo");
+    for (plato.numero = 1; plato.numero <= PLATOS; plato.numero++) {
+        plato.se_quema = se_quema && plato.numero == PLATOS;
+        comprobar(yunta_start(&p[plato.numero - 1], cocinar, &plato, NULL), "arrancar un cocinero");
+    }
+    int r = yunta_latch_wait(plato.listos, YUNTA_FOREVER);
+    terminar(p, PLATOS - se_quema, 0);
+    terminar(&p[PLATOS - se_quema], se_quema, YUNTA_ECRASHED);
+    decir(r == 0 ? "  ¡A la mesa!\n" : "  Un cocinero ha muerto y debía un plato: no hay cena\n");
+    yunta_latch_destroy(plato.listos);
+}
+/* [fin] */
+
 int main(int argc, char **argv)
 {
     yunta_init(argc, argv);
@@ -145,5 +179,8 @@ int main(int argc, char **argv)
     carrera();
     almacen();
     marcador();
+    decir("\nLa cena, dos veces:\n");
+    cena(false);
+    cena(true);
     return 0;
 }

@@ -16,6 +16,7 @@
 #include <yunta/condition.h>
 #include <yunta/rwlock.h>
 #include <yunta/barrier.h>
+#include <yunta/latch.h>
 #include <yunta/queue.h>
 #include <yunta/queue_many.h>
 #include <yunta/queue_loan.h>

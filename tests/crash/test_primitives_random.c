@@ -1,14 +1,14 @@
 /* The further primitives, whose users are killed thousands of times at moments that nobody chose.
  * It must not count on time-outs: sleeps without a limit have none here, so who is not woken is a failure.
- * YUNTA_KILLS says how many kills (2,000 in all). Read next: test_rwlock_kill.c, test_condition_kill.c and
- * test_barrier_kill.c, the same step by step; test_lock_random.c.
+ * YUNTA_KILLS says how many kills (2,000 in all). Read next: test_rwlock_kill.c, test_condition_kill.c,
+ * test_barrier_kill.c and test_latch_kill.c, the same step by step; test_lock_random.c.
  *
  * timeout: 300 */
 #include "../proc/helpers.h"
 
 #include "../sync/endless.h"
 
-enum { kinds = 6, capacity = 3, onces = 512 };
+enum { kinds = 7, capacity = 3, onces = 512 };
 
 /* What the workers share. */
 typedef struct table {
@@ -24,8 +24,10 @@ typedef struct table {
     yunta_barrier *barrier;
     yunta_once *once[onces];
     volatile int begun[onces], ended[onces];
-    _Atomic uint32_t next; /* of the onces */
-    _Atomic long done;     /* turns, by all */
+    yunta_latch *latch[onces];
+    _Atomic int begun_counts[onces], verdict[onces]; /* the latter: what the first one was told */
+    _Atomic uint32_t next;                           /* of the onces, or of the latches */
+    _Atomic long done;                               /* turns, by all */
     _Atomic int stop;
     _Atomic int wrong; /* a line */
 } table;
@@ -185,16 +187,53 @@ static int do_once(void *argument, bool again)
     return 0;
 }
 
-static void turn_with_once(long me)
+static void go_on_to_next(uint32_t i)
 {
-    (void)me;
-    uint32_t i = atomic_load(&t->next) % onces, expected = i;
-    expect_in_worker(yunta_once_run(t->once[i], do_once, &i, YUNTA_FOREVER) == 0);
-    expect_in_worker(t->ended[i] == 1);
+    uint32_t expected = i;
     if (i + 1 < onces)
         atomic_compare_exchange_strong(&t->next, &expected, i + 1);
     else
         sched_yield();
+}
+
+static void turn_with_once(long me)
+{
+    (void)me;
+    uint32_t i = atomic_load(&t->next) % onces;
+    expect_in_worker(yunta_once_run(t->once[i], do_once, &i, YUNTA_FOREVER) == 0);
+    expect_in_worker(t->ended[i] == 1);
+    go_on_to_next(i);
+}
+
+static int count_down(uint32_t i)
+{
+    atomic_fetch_add(&t->begun_counts[i], 1);
+    int r = yunta_latch_count_down(t->latch[i], 1);
+    expect_in_worker(r == 0 || r == -EOVERFLOW || r == YUNTA_EBROKEN);
+    if (r != 0)
+        atomic_fetch_sub(&t->begun_counts[i], 1);
+    return r;
+}
+
+/* Each counts what it has taken, and then what nobody has: so nothing is left but what the dead owe. */
+static void turn_with_latch(long me)
+{
+    (void)me;
+    uint32_t i = atomic_load(&t->next) % onces;
+    int verdict = 1, r = yunta_latch_take(t->latch[i], 1);
+    expect_in_worker(r == 0 || r == -EOVERFLOW || r == YUNTA_EBROKEN);
+    dawdle(400);
+    if (r == 0)
+        expect_in_worker(count_down(i) != -EOVERFLOW);
+    while (count_down(i) == 0)
+        dawdle(20);
+    r = yunta_latch_wait(t->latch[i], YUNTA_FOREVER);
+    expect_in_worker(r == YUNTA_EBROKEN || (r == 0 && atomic_load(&t->begun_counts[i]) >= workers));
+    if (atomic_compare_exchange_strong(&t->verdict[i], &verdict, r))
+        atomic_fetch_add(&t->told, r == YUNTA_EBROKEN);
+    else
+        expect_in_worker(verdict == r);
+    go_on_to_next(i);
 }
 
 typedef struct kind {
@@ -210,6 +249,7 @@ static const kind all_kinds[kinds] = {
     {"event", {turn_with_set, turn_with_event}, 0},
     {"barrier", {turn_with_barrier, turn_with_barrier}, 0},
     {"once", {turn_with_once, turn_with_once}, 2},
+    {"latch", {turn_with_latch, turn_with_latch}, 5},
 };
 
 static void make_onces(void)
@@ -217,14 +257,19 @@ static void make_onces(void)
     atomic_store(&t->next, 0);
     for (int i = 0; i < onces; i++) {
         t->begun[i] = t->ended[i] = 0;
+        atomic_store(&t->begun_counts[i], 0);
+        atomic_store(&t->verdict[i], 1);
         ck_assert_int_eq(yunta_once_create(&t->once[i]), 0);
+        ck_assert_int_eq(yunta_latch_create(&t->latch[i], workers), 0);
     }
 }
 
 static void free_onces(void)
 {
-    for (int i = 0; i < onces; i++)
+    for (int i = 0; i < onces; i++) {
         yunta_once_destroy(t->once[i]);
+        yunta_latch_destroy(t->latch[i]);
+    }
 }
 
 static void make_things(void)

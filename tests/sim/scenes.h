@@ -19,6 +19,8 @@
     SCENE(barrier)                                                                                                     \
     SCENE(barrier_disorder)                                                                                            \
     SCENE(once)                                                                                                        \
+    SCENE(latch)                                                                                                       \
+    SCENE(latch_threads)                                                                                               \
     SCENE(queue_bounded)                                                                                               \
     SCENE(queue_unbounded)
 

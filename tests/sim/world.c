@@ -243,8 +243,12 @@ void sim_world_reset(void)
     int n = 0;
     for (int p = 1; p <= scene->processes; p++) {
         sim.process[p].claim = member[p].claim;
-        for (int k = 0; k < scene->threads; k++)
-            sim.thread[n++].me = member[p];
+        for (int k = 0; k < scene->threads; k++) {
+            sim.thread[n].me = member[p];
+            if (k > 0)
+                sim.thread[n].me.lane = NULL; /* of the heap: one for each thread */
+            n++;
+        }
     }
     sim.process[SIM_WATCH].claim = 0;
 }
