@@ -36,22 +36,26 @@ void yn_owner_wake_waiters(yunta_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+int yn_owner_await_death(yn_self *me, yn_pool_shared *pool, yn_claim who, yn_deadline deadline)
+{
+    for (;;) {
+        uint32_t key = yn_event_key(&pool->changed);
+        yn_event_announce(&pool->changed);
+        if (!yn_claim_is_alive(&me->arena->slots, who))
+            return 0;
+        int r = yn_event_wait(me, &pool->changed, key, deadline);
+        if (r != 0)
+            return r;
+    }
+}
+
 /* The workers of a dead foreman are killed by the watch: until the last of them is gone, their lanes are theirs. */
 int yn_owner_await_workers(yn_self *me, yn_pool_shared *pool, yn_deadline deadline)
 {
-    for (uint32_t w = 0; w < pool->workers; w++) {
-        for (;;) {
-            uint32_t key = yn_event_key(&pool->changed);
-            yn_event_announce(&pool->changed);
-            yn_claim who = atomic_load(&pool->worker[w].who);
-            if (who == 0 || !yn_claim_is_alive(&me->arena->slots, who))
-                break;
-            int r = yn_event_wait(me, &pool->changed, key, deadline);
-            if (r != 0)
-                return r;
-        }
-    }
-    return 0;
+    int r = 0;
+    for (uint32_t w = 0; w < pool->workers && r == 0; w++)
+        r = yn_owner_await_death(me, pool, atomic_load(&pool->worker[w].who), deadline);
+    return r;
 }
 
 static void settle_all(yn_self *me, yn_pool_shared *pool)

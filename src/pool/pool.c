@@ -190,21 +190,6 @@ static yunta_process *hold_foreman(yunta_pool *pool)
     return foreman;
 }
 
-/* The process has ended; until that is declared, nobody takes its place. Here too the watch may have to be started
- * first, which sleeping sees to. */
-static int await_declared(yn_self *me, yn_pool_shared *shared, yn_claim dead, yn_deadline deadline)
-{
-    for (;;) {
-        uint32_t key = yn_event_key(&shared->changed);
-        yn_event_announce(&shared->changed);
-        if (!yn_claim_is_alive(&me->arena->slots, dead))
-            return 0;
-        int r = yn_event_wait(me, &shared->changed, key, deadline);
-        if (r != 0)
-            return r;
-    }
-}
-
 static int join_processes(yn_self *me, yunta_pool *pool, yn_deadline deadline)
 {
     int r = 0, status = 0;
@@ -217,7 +202,7 @@ static int join_processes(yn_self *me, yunta_pool *pool, yn_deadline deadline)
             return r;
         if (yn_pool_state_of(pool->shared) >= YN_POOL_TERMINATED || status == 0)
             break;
-        r = await_declared(me, pool->shared, who, deadline);
+        r = yn_owner_await_death(me, pool->shared, who, deadline); /* until it is declared, nobody takes its place */
         if (r != 0)
             return r;
         yn_owner_mend(me, pool); /* it was killed, with work left */

@@ -134,6 +134,8 @@ int yn_owner_wait(yn_self *me, yn_pool_shared *shared, yunta_pool *pool, yn_job_
 int yn_owner_mend(yn_self *me, yunta_pool *pool);
 bool yn_owner_is_over(yn_self *me, const yn_pool_shared *pool);
 int yn_owner_await_workers(yn_self *me, yn_pool_shared *pool, yn_deadline deadline); /* of a foreman that was killed */
+int yn_owner_await_death(yn_self *me, yn_pool_shared *pool, yn_claim who,
+                         yn_deadline deadline); /* until it is declared */
 void yn_owner_wake_waiters(yunta_pool *pool);
 void yn_owner_enlist(yunta_pool *pool, yn_owner_waiter *waiter); /* to be among those, until it is … */
 void yn_owner_delist(yunta_pool *pool, yn_owner_waiter *waiter);
