@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 static _Atomic pid_t own_watch; /* the watch that this process started last; not waited for yet */
+static _Atomic int own_watch_reaped_by;
 
 static int next_watch(yn_arena_shared *arena, uint32_t last);
 
@@ -127,11 +128,12 @@ bool yn_team_bury(yn_self *me, yn_claim claim)
     return true;
 }
 
-/* The last watch, if it was a child of ours, is a zombie of ours. */
+/* The last watch, if it was a child of ours, is a zombie of ours. Should the program have reaped it, its pid may be
+ * that of another child by now, which is the program's to wait for. */
 static void reap_watch(void)
 {
     pid_t old = atomic_exchange(&own_watch, 0);
-    if (old > 0 && waitpid(old, NULL, (int)(WNOHANG | __WALL)) == 0)
+    if (old > 0 && waitpid(old, NULL, WNOHANG | atomic_load(&own_watch_reaped_by)) == 0)
         atomic_store(&own_watch, old); /* it lives: it is the present one */
 }
 
@@ -191,9 +193,11 @@ static int start_watch(yn_arena_shared *arena, uint32_t generation)
     if (pid == 0) {
         /* A tool's tables are in our memory, and go on being used in the watch. */
         bool shed_memory = !yn_tool_is_valgrind() && !yn_tool_is_sanitizer();
-        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, shed_memory);
+        int reaped_by;
+        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, shed_memory, &reaped_by);
         if (pid < 0)
             return YUNTA_ENOWATCH;
+        atomic_store(&own_watch_reaped_by, reaped_by);
         atomic_store(&own_watch, pid);
     }
     yn_team_note_watch(arena, pid, began, generation);

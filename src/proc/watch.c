@@ -403,12 +403,15 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
         yn_raw1(SYS_exit_group, 0);
 }
 
-long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation, bool shed_memory)
+long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation, bool shed_memory,
+                    int *reaped_by)
 {
+    *reaped_by = (int)__WCLONE;
     long pid = yn_raw5(SYS_clone, 0, 0, 0, 0, 0); /* no exit signal: invisible to wait */
     if (pid ==
         -EINVAL) { /* an emulator that knows forks alone: a child like others, and its memory is the emulator's */
         shed_memory = false;
+        *reaped_by = 0;
         pid = yn_raw5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     }
     if (pid == 0)

@@ -5,8 +5,10 @@
 #include "proc/news.h"
 
 /* Makes the watch by a raw clone without an exit signal, so that the program's wait does not see it. Its pid, or
- * -errno. To be called with all signals blocked. It ends at once if there is one. `shed_memory` as in yn_watch_shed. */
-long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation, bool shed_memory);
+ * -errno. To be called with all signals blocked. It ends at once if there is one. `shed_memory` as in yn_watch_shed;
+ * *reaped_by: with which option of waitpid its end is to be waited for, and no other child's. */
+long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation, bool shed_memory,
+                    int *reaped_by);
 
 /* Inside the watch: closes all descriptors but those of the team, and gives back the private `memory` that came with
  * the clone. */

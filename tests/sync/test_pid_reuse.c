@@ -187,6 +187,26 @@ START_TEST(nobody_kills_it_who_has_not_heard_of_the_death)
 }
 END_TEST
 
+/* The program has reaped the watch, by waiting for every kind of child, and the next one with its pid is its own. */
+START_TEST(nobody_reaps_it_for_the_watch)
+{
+    yunta_process *child;
+    start_by(YUNTA_FORK, &child, return_value, &(int){3});
+    end_is(child, 3);
+    pid_t watch = watch_pid();
+    int status;
+    kill(watch, SIGKILL);
+    ck_assert_int_eq(waitpid(watch, &status, (int)__WALL), watch);
+    ck_assert_int_eq(fork_as(watch), watch);
+    kill(watch, SIGKILL);
+    test_wait_until(test_state(watch) == 'Z', 10000);
+    start_by(YUNTA_FORK, &child, return_value, &(int){3});
+    end_is(child, 3);
+    ck_assert_int_eq(waitpid(watch, &status, 0), watch);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("pid reuse");
@@ -197,6 +217,7 @@ static Suite *make(void)
     cases = test_case(suite, "process");
     TEST_FOR_EACH_METHOD(cases, nobody_waits_for_it_or_kills_it);
     TEST_FOR_EACH_METHOD(cases, nobody_kills_it_who_has_not_heard_of_the_death);
+    tcase_add_test(cases, nobody_reaps_it_for_the_watch);
     return suite;
 }
 
