@@ -177,7 +177,7 @@ int yn_process_launch(yn_self *me, yunta_process **process, const yn_start *star
         return r;
     /* Looked at once: a watch that is just coming up may say it in between. */
     uint64_t capacity = atomic_load(&me->arena->watch_capacity);
-    if (capacity != 0 && atomic_load(&me->arena->slots.alive) >= capacity)
+    if (capacity != 0 && yn_slot_are_beyond(&me->arena->slots, capacity - 1))
         return -EMFILE;
     yunta_process_current();
     yn_exit_arm();

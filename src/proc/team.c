@@ -267,7 +267,7 @@ static int announce_guest(yn_self *me)
         return 0;
     int r = yn_team_ensure_watch(me);
     uint64_t capacity = atomic_load(&me->arena->watch_capacity);
-    if (r == 0 && capacity != 0 && atomic_load(&me->arena->slots.alive) > capacity)
+    if (r == 0 && capacity != 0 && yn_slot_are_beyond(&me->arena->slots, capacity))
         return -EMFILE; /* the watch could not take its descriptor, and would not see it die */
     return r == 0 ? yn_team_announce(me->claim, &kept, false) : r; /* twice does no harm */
 }

@@ -113,6 +113,17 @@ yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, in
     }
 }
 
+/* `alive` is too high by those who died over it: so above it, they are counted. */
+bool yn_slot_are_beyond(yn_slot_table_shared *table, uint64_t most)
+{
+    uint32_t used = atomic_load(&table->used), count = 0;
+    if (atomic_load(&table->alive) <= most)
+        return false;
+    for (uint32_t i = 0; i < used; i++)
+        count += yn_slot_state_of(atomic_load(&yn_slot_below_used(table, i)->word)) != YN_SLOT_FREE;
+    return count > most;
+}
+
 YN_IN_CHILD bool yn_slot_go_live(yn_slot_table_shared *table, yn_claim claim)
 {
     yn_slot_shared *slot = yn_slot_at(table, yn_claim_slot(claim));

@@ -125,6 +125,9 @@ struct yn_arena_shared;
  * for the caller itself, whose pid it notes. 0 with *error -EAGAIN (all in use) or -ENOMEM. */
 yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, int *error);
 
+/* Whether more than `most` slots are in use. */
+bool yn_slot_are_beyond(yn_slot_table_shared *table, uint64_t most);
+
 /* Notes the tenant's pid. False if the slot has another tenant by now. */
 bool yn_slot_set_pid(yn_slot_shared *slot, yn_claim claim, int32_t pid);
 

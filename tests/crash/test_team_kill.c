@@ -204,6 +204,7 @@ START_TEST(who_comes_late_leaves_the_next_tenant_alone)
     runs_one(YUNTA_FORK);
     int error;
     yn_slot_table_shared *table = &me->arena->slots;
+    test_wait_until(atomic_load(&table->alive) == 1, 20000); /* or the next tenant may find a lower one */
     yn_claim late = yn_slot_take(me->arena, me->arena_fd, me->claim, &error);
     ck_assert(yn_team_bury(me, late));
     yunta_process *next;

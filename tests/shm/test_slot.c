@@ -163,6 +163,21 @@ START_TEST(the_lowest_free_slot_is_taken)
 }
 END_TEST
 
+/* Who dies while it takes a slot leaves the count too high: nobody is refused for that. */
+START_TEST(a_count_that_a_death_left_too_high_refuses_nobody)
+{
+    yn_claim claim[3];
+    make_team();
+    for (size_t i = 0; i < YN_COUNT(claim); i++)
+        claim[i] = take(0);
+    ck_assert(yn_slot_are_beyond(table, 2) && !yn_slot_are_beyond(table, 3));
+    atomic_fetch_add(&table->alive, 1);
+    ck_assert(yn_slot_are_beyond(table, 2) && !yn_slot_are_beyond(table, 3));
+    end(claim[1]);
+    ck_assert(yn_slot_are_beyond(table, 1) && !yn_slot_are_beyond(table, 2));
+}
+END_TEST
+
 /* One after the other: few slots serve many. */
 START_TEST(a_thousand_lives_take_one_slot)
 {
@@ -355,6 +370,7 @@ static Suite *make(void)
     tcase_add_test(cases, nobody_is_not_alive);
     tcase_add_test(cases, the_next_tenant_is_somebody_else);
     tcase_add_test(cases, the_lowest_free_slot_is_taken);
+    tcase_add_test(cases, a_count_that_a_death_left_too_high_refuses_nobody);
     tcase_add_test(cases, a_thousand_lives_take_one_slot);
     tcase_add_test(cases, the_epoch_begins_anew_without_nobody);
     tcase_add_test(cases, thousands_at_once_until_memory_runs_out);
