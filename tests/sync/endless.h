@@ -15,8 +15,11 @@ static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
 #include "sync/wait.c"
 #undef yn_futex_wait
 
+static _Atomic unsigned endless_sleeps; /* of this process, so far */
+
 static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
 {
+    atomic_fetch_add(&endless_sleeps, 1);
     return yn_futex_wait(word, expected, ns == belt_ns ? UINT64_MAX : ns);
 }
 
