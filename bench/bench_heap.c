@@ -21,12 +21,12 @@ static const struct bench_heap heap = {yunta_heap_alloc, give_back};
 
 static double alone(enum bench_sizes sizes)
 {
-    return bench_blocks_alone(&heap, sizes);
+    return BENCH_CALL_FOR_SIZES(sizes, bench_blocks_alone, &heap);
 }
 
 static double many(enum bench_sizes sizes)
 {
-    return bench_blocks_many(&heap, sizes);
+    return BENCH_CALL_FOR_SIZES(sizes, bench_blocks_many, &heap);
 }
 
 static int free_all(struct bench_handover *const *way)
@@ -43,7 +43,7 @@ static double handed(enum bench_sizes sizes)
     expect(way != NULL, 1, "yunta_heap_alloc_aligned");
     memset(way, 0, sizeof *way);
     expect(yunta_start(&other, free_all, &way, NULL), 0, "yunta_start");
-    int64_t begin = bench_blocks_hand(&heap, sizes, way);
+    int64_t begin = BENCH_CALL_FOR_SIZES(sizes, bench_blocks_hand, &heap, way);
     expect(yunta_process_join(other, YUNTA_FOREVER), 0, "yunta_process_join");
     double cost = bench_blocks_cost(way, begin);
     yunta_process_destroy(other);

@@ -27,7 +27,14 @@ struct bench_heap {
 /* What sizes: the figures of a measure come in this order. Mixed are those of a program with many small blocks. */
 enum bench_sizes { BENCH_SIZE_64, BENCH_SIZE_16, BENCH_SIZE_1024, BENCH_SIZE_MIXED, BENCH_SIZES };
 
-/* For the i-th block, up to 256 different ones. */
+/* Calls a function with the same sizes as a constant, as sizes are where most programs ask for blocks. */
+#define BENCH_CALL_FOR_SIZES(sizes, call, ...)                                                                         \
+    ((sizes) == BENCH_SIZE_64     ? call(__VA_ARGS__, BENCH_SIZE_64)                                                   \
+     : (sizes) == BENCH_SIZE_16   ? call(__VA_ARGS__, BENCH_SIZE_16)                                                   \
+     : (sizes) == BENCH_SIZE_1024 ? call(__VA_ARGS__, BENCH_SIZE_1024)                                                 \
+                                  : call(__VA_ARGS__, BENCH_SIZE_MIXED))
+
+/* For the i-th block. */
 static inline size_t bench_block_size(enum bench_sizes sizes, unsigned i)
 {
     static const size_t of_all[] = {[BENCH_SIZE_64] = 64, [BENCH_SIZE_16] = 16, [BENCH_SIZE_1024] = 1024};
@@ -114,7 +121,7 @@ __attribute__((always_inline)) static inline void bench_blocks_free(const struct
 
 /* Who allocates, once the other is there; gives the time at which it began. */
 __attribute__((always_inline)) static inline int64_t
-bench_blocks_hand(const struct bench_heap *heap, enum bench_sizes sizes, struct bench_handover *way)
+bench_blocks_hand(const struct bench_heap *heap, struct bench_handover *way, enum bench_sizes sizes)
 {
     while (!atomic_load(&way->ready)) {
     }

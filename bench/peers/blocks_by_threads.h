@@ -15,13 +15,13 @@ static const struct bench_heap heap;
 static void blocks_alone(struct bench_figures *figures)
 {
     for (enum bench_sizes sizes = 0; sizes < BENCH_SIZES; sizes++)
-        figures->value[sizes] = bench_blocks_alone(&heap, sizes);
+        figures->value[sizes] = BENCH_CALL_FOR_SIZES(sizes, bench_blocks_alone, &heap);
 }
 
 static void blocks_many(struct bench_figures *figures)
 {
     for (enum bench_sizes sizes = 0; sizes < BENCH_SIZES; sizes++)
-        figures->value[sizes] = bench_blocks_many(&heap, sizes);
+        figures->value[sizes] = BENCH_CALL_FOR_SIZES(sizes, bench_blocks_many, &heap);
 }
 
 static void *free_all(void *way)
@@ -38,7 +38,7 @@ static void blocks_handed(struct bench_figures *figures)
         memset(&way, 0, sizeof way);
         if (pthread_create(&other, NULL, free_all, &way) != 0)
             bench_wrong("no thread to free blocks");
-        int64_t begin = bench_blocks_hand(&heap, sizes, &way);
+        int64_t begin = BENCH_CALL_FOR_SIZES(sizes, bench_blocks_hand, &heap, &way);
         pthread_join(other, NULL);
         figures->value[sizes] = bench_blocks_cost(&way, begin);
     }

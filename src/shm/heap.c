@@ -118,7 +118,12 @@ YN_NOINLINE int yn_heap_free_by_map(yn_self *me, uint32_t kind, void *block)
         return block ? free_large(me, kind, block) : 0;
     yn_heap_span_shared *span = span_of(entry), *done = span;
     yn_heap_lane_shared *lane = me->lane;
-    if (!yn_span_put(lane, span, block, kind))
+    if (lane && atomic_load_explicit(&span->owner, memory_order_relaxed) == lane->owner &&
+        yn_span_put_own(lane, span, block, kind)) {
+        *yn_lane_seen(lane, block) = lane->last_own = span;
+        return 0;
+    }
+    if (!yn_span_put(span, block, kind))
         return -EINVAL;
     if (lane) {
         done = lane->last;
@@ -141,13 +146,13 @@ int yn_heap_free(yn_self *me, void *block)
 static bool look_up_small(yn_heap_span_shared *span, const void *p, yn_heap_place *place)
 {
     uint64_t base = atomic_load(&span->base);
-    uint32_t number = yn_span_block(span, base, p, true);
-    if (number == YN_SPAN_BLOCKS)
+    uint64_t number = yn_span_block_around(span, base, p);
+    if (number >= YN_SPAN_BLOCKS)
         return false;
     uint32_t stamp = atomic_load(&span->stamp[number]);
     if (stamp == 0 || atomic_load(&span->base) != base)
         return false;
-    *place = (yn_heap_place){(void *)(uintptr_t)(base + (uint64_t)number * span->size), span->size, stamp, span};
+    *place = (yn_heap_place){(void *)(uintptr_t)(base + number * span->size), span->size, stamp, span};
     return true;
 }
 

@@ -24,26 +24,35 @@ static inline uint32_t yn_heap_bin_for(size_t size, size_t alignment)
 void *yn_heap_alloc_slow(yn_self *me, uint32_t bin, uint32_t kind, size_t size);
 int yn_heap_free_by_map(yn_self *me, uint32_t kind, void *block);
 
+/* Back into a span of the lane's own; false if it lies in none that the lane knows of. The last one is asked first
+ * although the table knows it too: then nothing waits for the pointer to have been looked up. */
+static inline bool yn_lane_put(yn_heap_lane_shared *lane, uint32_t kind, const void *block)
+{
+    if (YN_LIKELY(yn_span_put_own(lane, lane->last_own, block, kind)))
+        return true;
+    yn_heap_span_shared *span = *yn_lane_seen(lane, block);
+    if (!yn_span_put_own(lane, span, block, kind))
+        return false;
+    lane->last_own = span;
+    return true;
+}
+
 static inline void *yn_heap_take(yn_self *me, uint32_t kind, size_t size, size_t alignment)
 {
     uint32_t bin = yn_heap_bin_for(size, alignment);
     yn_heap_lane_shared *lane = me->lane;
-    if (YN_LIKELY(lane != NULL && bin < YN_HEAP_SMALL_BINS)) {
+    if (YN_LIKELY(lane && bin < YN_HEAP_SMALL_BINS)) {
         yn_heap_span_shared *span = lane->bin[bin].current;
-        uint64_t free = YN_LIKELY(span != NULL) ? atomic_load_explicit(&span->free, memory_order_relaxed) : 0;
+        uint64_t free = atomic_load_explicit(&span->free, memory_order_relaxed);
         if (YN_LIKELY(free != 0))
-            return yn_span_take(span, free, lane->stamp | kind);
+            return yn_span_take(span, free, lane->stamp[kind]);
     }
     return yn_heap_alloc_slow(me, bin, kind, size);
 }
 
 static inline int yn_heap_put(yn_self *me, uint32_t kind, void *block)
 {
-    /* Asking the last span saves the way through the map, whose steps all wait for one another. */
-    yn_heap_lane_shared *lane = me->lane;
-    if (YN_LIKELY(lane != NULL && lane->last != NULL) && YN_LIKELY(yn_span_put(lane, lane->last, block, kind)))
-        return 0;
-    return yn_heap_free_by_map(me, kind, block);
+    return YN_LIKELY(me->lane && yn_lane_put(me->lane, kind, block)) ? 0 : yn_heap_free_by_map(me, kind, block);
 }
 
 /* An allocated block, as the map has it. */

@@ -5,7 +5,23 @@
 #include "shm/heap_span.h"
 
 /* The memory that a lane keeps of each size, in use or free: what other processes cannot use meanwhile. */
-#define KEEP_BYTES 65536u
+#define KEEP_BYTES (256u << 10)
+
+static void set_current(yn_heap_lane_shared *lane, uint32_t bin, yn_heap_span_shared *span)
+{
+    lane->bin[bin].current = span;
+    uint32_t last = yn_bin_size(bin) / YN_SMALL_UNIT, unit = bin > 0 ? yn_bin_size(bin - 1) / YN_SMALL_UNIT + 1 : 0;
+    for (; unit <= last && unit < YN_COUNT(lane->direct); unit++)
+        lane->direct[unit] = span;
+}
+
+/* What it had seen may be others' soon. */
+static void forget_seen(yn_heap_lane_shared *lane)
+{
+    lane->last_own = &lane->none;
+    for (uint32_t i = 0; i < YN_LANE_SEEN; i++)
+        lane->seen[i] = &lane->none;
+}
 
 static uint32_t spans_most(uint32_t bin)
 {
@@ -57,24 +73,25 @@ static void inherit(yn_heap_lane_shared *lane, yn_claim claim)
     yn_span_owner before = lane->owner, owner = claim | lane->number;
     if (before == owner)
         return;
+    forget_seen(lane);
     for (uint32_t i = 0; i < YN_HEAP_SMALL_BINS; i++) {
         yn_heap_lane_bin *bin = &lane->bin[i];
         uint32_t count = bin->count < YN_LANE_SPANS ? bin->count : YN_LANE_SPANS, kept = 0;
-        bin->current = NULL;
-        bin->hand = bin->ready = 0;
+        set_current(lane, i, &lane->none);
+        bin->hand = 0;
         for (uint32_t k = 0; k < count; k++) {
             yn_heap_span_shared *span = bin->held[k];
             yn_span_owner was = before;
             if (!atomic_compare_exchange_strong(&span->owner, &was, owner))
                 continue;
-            bin->ready |= (uint32_t)(yn_span_gather(span) != 0) << kept;
-            span->held_as = kept;
+            yn_span_gather(span);
             bin->held[kept++] = span;
         }
         bin->count = kept;
     }
     lane->last = NULL;
-    lane->stamp = yn_stamp_of(claim);
+    for (uint32_t kind = 0; kind <= YN_STAMP_KIND; kind++)
+        lane->stamp[kind] = yn_stamp_of(claim) | kind;
     lane->owner = owner;
 }
 
@@ -116,53 +133,55 @@ static yn_heap_lane_shared *add_lane(yn_self *me)
     return lane;
 }
 
-static yn_heap_lane_shared *lane_of(yn_self *me)
+static void use_lane(yn_self *me, yn_heap_lane_shared *lane)
 {
-    if (YN_UNLIKELY(!me->lane)) {
-        me->lane = find_lane(me);
-        if (!me->lane)
-            me->lane = add_lane(me);
-        if (me->lane)
-            yn_self_note_thread(me);
-    }
-    return me->lane;
+    me->lane = lane;
+    me->lane_claim = lane ? me->claim : YN_NO_LANE;
+    if (lane)
+        yn_self_note_thread(me);
 }
 
 void yn_heap_touch(yn_self *me)
 {
-    if (!me->lane && (me->lane = find_lane(me)))
-        yn_self_note_thread(me);
+    if (!me->lane)
+        use_lane(me, find_lane(me));
+}
+
+static yn_heap_lane_shared *lane_of(yn_self *me)
+{
+    yn_heap_touch(me);
+    if (!me->lane)
+        use_lane(me, add_lane(me));
+    return me->lane;
 }
 
 void yn_heap_leave(yn_self *me)
 {
     if (me->lane)
         atomic_store_explicit(&me->lane->taken, 0, memory_order_release);
-    me->lane = NULL;
+    use_lane(me, NULL);
 }
 
 static void *go_on_with(yn_heap_lane_shared *lane, uint32_t bin, yn_heap_span_shared *span, uint32_t kind)
 {
-    lane->bin[bin].current = span;
-    return yn_span_take(span, atomic_load_explicit(&span->free, memory_order_relaxed), lane->stamp | kind);
+    set_current(lane, bin, span);
+    return yn_span_take(span, atomic_load_explicit(&span->free, memory_order_relaxed), lane->stamp[kind]);
 }
 
-/* One of its own spans in which it has freed blocks itself. */
-static yn_heap_span_shared *ready_one(yn_heap_lane_bin *bin)
+/* One of its own spans of which it knows free blocks. */
+static yn_heap_span_shared *ready_one(const yn_heap_lane_bin *bin)
 {
-    while (bin->ready != 0) {
-        yn_heap_span_shared *span = bin->held[__builtin_ctz(bin->ready)];
-        bin->ready &= bin->ready - 1;
-        if (atomic_load_explicit(&span->free, memory_order_relaxed) != 0)
-            return span;
-    }
+    for (uint32_t k = 0; k < bin->count; k++)
+        if (atomic_load_explicit(&bin->held[k]->free, memory_order_relaxed) != 0)
+            return bin->held[k];
     return NULL;
 }
 
 /* The one that has not been asked for longest, if others have freed blocks in it; if not, and there are enough, it is
  * nobody's from now on. */
-static yn_heap_span_shared *oldest_one(yn_heap_lane_bin *bin, uint32_t most)
+static yn_heap_span_shared *oldest_one(yn_heap_lane_shared *lane, uint32_t number)
 {
+    yn_heap_lane_bin *bin = &lane->bin[number];
     if (bin->count == 0)
         return NULL;
     uint32_t k = bin->hand < bin->count ? bin->hand : 0;
@@ -170,22 +189,13 @@ static yn_heap_span_shared *oldest_one(yn_heap_lane_bin *bin, uint32_t most)
     bin->hand = k + 1;
     if (yn_span_gather(span) != 0)
         return span;
-    if (bin->count >= most) {
-        yn_heap_span_shared *moved = bin->held[bin->count - 1];
-        moved->held_as = k;
-        bin->held[k] = moved;
-        bin->count--;
-        bin->current = NULL;
+    if (bin->count >= spans_most(number)) {
+        set_current(lane, number, &lane->none);
+        forget_seen(lane);
+        bin->held[k] = bin->held[--bin->count];
         yn_span_release(span);
     }
     return NULL;
-}
-
-static void hold(yn_heap_lane_bin *bin, yn_heap_span_shared *span)
-{
-    span->held_as = bin->count;
-    bin->held[bin->count] = span;
-    bin->count++;
 }
 
 void *yn_lane_alloc(yn_self *me, uint32_t number, uint32_t kind)
@@ -194,26 +204,24 @@ void *yn_lane_alloc(yn_self *me, uint32_t number, uint32_t kind)
     if (!lane)
         return borrow_anywhere(me, number, kind);
     yn_heap_lane_bin *bin = &lane->bin[number];
-    yn_heap_span_shared *span = bin->current;
-    if (span && atomic_load_explicit(&span->free, memory_order_relaxed) != 0)
-        return go_on_with(lane, number, span, kind);
-    if (!(span = ready_one(bin)) && !(span = oldest_one(bin, spans_most(number)))) {
+    yn_heap_span_shared *span = ready_one(bin);
+    if (!span && !(span = oldest_one(lane, number))) {
         span = yn_shelf_adopt(me->arena, number, lane->owner);
         if (!span && yn_shelf_look_after_deaths(me, number))
             span = yn_shelf_adopt(me->arena, number, lane->owner);
         if (!span && !(span = yn_span_build(me, number, lane->owner)))
             return scrape(me, number, kind);
-        hold(bin, span);
+        bin->held[bin->count++] = span;
     }
     return go_on_with(lane, number, span, kind);
 }
 
 static void release_all(yn_heap_lane_shared *lane)
 {
+    forget_seen(lane);
     for (uint32_t i = 0; i < YN_HEAP_SMALL_BINS; i++) {
         yn_heap_lane_bin *bin = &lane->bin[i];
-        bin->current = NULL;
-        bin->ready = 0;
+        set_current(lane, i, &lane->none);
         while (bin->count > 0)
             yn_span_release(bin->held[--bin->count]);
     }

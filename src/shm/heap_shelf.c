@@ -79,7 +79,7 @@ static void init_shelf(yn_heap_shelf_shared *shelf, uint32_t bin, uint64_t bytes
         span->place = place;
         span->size = size;
         span->bin = bin;
-        span->inverse = (uint32_t)(((UINT64_C(1) << 31) + units - 1) / units);
+        span->inverse = ((UINT64_C(1) << 31) + units - 1) / units;
         atomic_fetch_or_explicit(yn_shelf_vacant(shelf, place / 64), UINT64_C(1) << place % 64, memory_order_relaxed);
     }
 }

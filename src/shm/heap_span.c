@@ -45,10 +45,28 @@ static void make_vacant(yn_heap_span_shared *span)
     atomic_fetch_or(yn_shelf_vacant(span->shelf, span->place / 64), place_bit(span));
 }
 
-void yn_span_was_freed_to(yn_heap_span_shared *span)
+/* A block was freed to a span that is not the caller's: if it is nobody's, it is handy now. */
+static void was_freed_to(yn_heap_span_shared *span)
 {
     if (!(atomic_load(handy_word(span)) & place_bit(span)))
         atomic_fetch_or(handy_word(span), place_bit(span));
+}
+
+bool yn_span_put(yn_heap_span_shared *span, const void *p, uint32_t kind)
+{
+    uint64_t base = atomic_load_explicit(&span->base, memory_order_acquire);
+    uint64_t number = yn_span_block(span, base, p);
+    if (number >= YN_SPAN_BLOCKS)
+        return false;
+    uint32_t was = atomic_load_explicit(&span->stamp[number], memory_order_acquire);
+    /* With a block that is allocated the span stays where it is: so if it is there now, it was when the stamp was read,
+     * and that was this block's. */
+    if ((was & YN_STAMP_KIND) != kind || atomic_load(&span->base) != base ||
+        !atomic_compare_exchange_strong(&span->stamp[number], &was, 0))
+        return false;
+    if (atomic_load(&span->owner) == 0)
+        was_freed_to(span);
+    return true;
 }
 
 uint64_t yn_span_gather(yn_heap_span_shared *span)
@@ -68,7 +86,7 @@ void yn_span_release(yn_heap_span_shared *span)
     atomic_store(&span->owner, 0);
     /* Only now: who frees a block from here on sees that it is nobody's, and who did before has left it free. */
     if (!is_vacant && any(span, true))
-        yn_span_was_freed_to(span);
+        was_freed_to(span);
 }
 
 /* How many blocks a new span of the bin has. The first ones are small, so that a program that needs a few blocks of
@@ -76,15 +94,14 @@ void yn_span_release(yn_heap_span_shared *span)
 static uint32_t blocks_of(const yn_heap_span_shared *span)
 {
     bool is_first = span->shelf->next == NULL && span->place == 0;
-    uint32_t pages = is_first ? 4 : (uint32_t)YN_SPAN_PAGES;
-    uint32_t count = pages * (uint32_t)YN_PAGE_BYTES / span->size;
+    uint64_t count = (is_first ? 4 : YN_SPAN_PAGES) * YN_PAGE_BYTES / span->size;
     count = count > 0 ? count : 1;
-    return count < YN_SPAN_BLOCKS ? count : YN_SPAN_BLOCKS;
+    return count < YN_SPAN_BLOCKS ? (uint32_t)count : YN_SPAN_BLOCKS;
 }
 
 static uint64_t pages_of(const yn_heap_span_shared *span, uint32_t blocks)
 {
-    return ((uint64_t)blocks * span->size + YN_PAGE_BYTES - 1) / YN_PAGE_BYTES;
+    return (blocks * span->size + YN_PAGE_BYTES - 1) / YN_PAGE_BYTES;
 }
 
 yn_heap_span_shared *yn_span_build(yn_self *me, uint32_t bin, yn_span_owner owner)
@@ -175,7 +192,7 @@ static void set_hints(yn_heap_span_shared *span)
     if (blocks_in_service(span) == 0)
         make_vacant(span);
     else if (any(span, true))
-        yn_span_was_freed_to(span);
+        was_freed_to(span);
 }
 
 void yn_span_repair(yn_self *me, yn_heap_span_shared *span)

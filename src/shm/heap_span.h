@@ -25,17 +25,14 @@ typedef struct yn_heap_span_shared {
     _Atomic uint64_t base; /* address of block 0; 0: no pages */
     _Atomic yn_span_owner owner;
     struct yn_heap_shelf_shared *shelf;
-    uint32_t place;           /* in the shelf */
-    uint32_t size;            /* of a block */
-    uint32_t inverse;         /* 2^31 / (size / YN_SMALL_UNIT), rounded up */
-    uint32_t bin;             /* the shelf's */
+    uint32_t place, bin;      /* in the shelf; the shelf's */
+    uint64_t size;            /* of a block */
+    uint64_t inverse;         /* 2^31 / (size / YN_SMALL_UNIT), rounded up */
     _Atomic uint32_t planned; /* how many blocks its pages are for */
     _Atomic uint32_t blocks; /* the same, once they may be handed out; 0: it is being set up or taken down, or vacant */
 
     /* The owner's own. */
     YN_ALIGNED(64) _Atomic uint64_t free; /* bit i: block i is free, and the owner knows */
-    uint32_t held_as;                     /* its place among the spans of the owner's lane */
-    uint32_t unused;
     _Atomic uint32_t stamp[YN_SPAN_BLOCKS];
 } YN_ALIGNED(64) yn_heap_span_shared;
 
@@ -71,30 +68,38 @@ static inline yn_heap_span_shared *yn_shelf_span(yn_heap_shelf_shared *shelf, ui
 /* A lane: the spans that one thread owns, for each bin a few, and which of them it goes on with. Lanes belong to a slot
  * and are used by one thread at a time; who dies leaves its lane to the slot's next tenant, and its spans to whoever
  * looks first. All but `taken` is the thread's own, and after its death hints. */
-#define YN_LANE_SPANS 8u
+#define YN_LANE_SPANS 16u
 typedef struct yn_heap_lane_bin {
-    yn_heap_span_shared *current;
     uint32_t count, hand; /* of the spans in held[]; the one to ask next for blocks that others have freed */
-    uint32_t ready;       /* bit k: in held[k] the owner has freed blocks */
-    uint32_t unused;
-    yn_heap_span_shared *held[YN_LANE_SPANS];
+    yn_heap_span_shared *current, *held[YN_LANE_SPANS];
 } yn_heap_lane_bin;
+
+#define YN_LANE_SEEN 32u
+#define YN_DIRECT_MOST ((size_t)1024)
 
 typedef struct yn_heap_lane_shared {
     yn_span_owner owner;
-    uint32_t stamp; /* of its process, without a kind */
     uint32_t number;
-    yn_heap_span_shared *last; /* where it last freed a block: the next one may well lie there too */
-    _Atomic yn_claim taken;    /* whose thread uses it; 0, or a claim of the dead: none */
+    uint32_t stamp[YN_STAMP_KIND + 1]; /* of its process, for a block of each kind */
+    yn_heap_span_shared *last;         /* not its own, in which it last freed a block */
+    _Atomic yn_claim taken;            /* whose thread uses it; 0, or a claim of the dead: none */
     struct yn_heap_lane_shared *next;
+
+    /* For the short ways: the current span by a size in units, rounded up; and of its own spans the one in which it
+     * last freed a block, and, by the low bits of a page's number, one that may lie there. These, and a bin's current
+     * one, are its own or `none`, which is all zeros: never NULL. */
+    yn_heap_span_shared *last_own;
+    yn_heap_span_shared *direct[YN_DIRECT_MOST / YN_SMALL_UNIT + 1];
+    yn_heap_span_shared *seen[YN_LANE_SEEN];
     yn_heap_lane_bin bin[YN_HEAP_SMALL_BINS];
+    yn_heap_span_shared none;
 } YN_ALIGNED(64) yn_heap_lane_shared;
 
 /* The bin for a size of 0 … YN_SMALL_MOST: steps of 64 bytes up to 512, then four sizes to each doubling. */
 static inline uint32_t yn_bin_of(size_t size)
 {
     size_t last = size - (size != 0);
-    if (last < 512)
+    if (YN_LIKELY(last < 512))
         return (uint32_t)(last / 64);
     unsigned power = 63u - (unsigned)__builtin_clzll(last);
     return 8 + (power - 9) * 4 + (uint32_t)(last >> (power - 2) & 3);
@@ -110,7 +115,7 @@ static inline uint32_t yn_bin_size(uint32_t bin)
     return (1u << power) + ((bin - 8) % 4 + 1) * (1u << (power - 2));
 }
 
-static inline uint64_t yn_span_bit(uint32_t number)
+static inline uint64_t yn_span_bit(uint64_t number)
 {
     return UINT64_C(1) << number;
 }
@@ -119,55 +124,48 @@ static inline uint64_t yn_span_bit(uint32_t number)
  * block that is stamped and not yet handed out is lost with who dies over it, and told as held by the dead. */
 static inline void *yn_span_take(yn_heap_span_shared *span, uint64_t free, uint32_t stamp)
 {
-    uint32_t number = (uint32_t)__builtin_ctzll(free);
-    atomic_store_explicit(&span->stamp[number], stamp, memory_order_release);
+    uint64_t number = (uint64_t)__builtin_ctzll(free);
+    _Atomic uint32_t *at = span->stamp; /* added to, not indexed: the compiler makes an instruction less of it */
+    atomic_store_explicit(at + number, stamp, memory_order_release);
     atomic_store_explicit(&span->free, free & (free - 1), memory_order_relaxed);
-    return (void *)(uintptr_t)(atomic_load_explicit(&span->base, memory_order_relaxed) + (uint64_t)number * span->size);
+    return (void *)(uintptr_t)(atomic_load_explicit(&span->base, memory_order_relaxed) + number * span->size);
 }
 
-/* The number of the block that begins at `p` or, if `inside`, that holds it, in a span that begins at `base`;
- * YN_SPAN_BLOCKS if there is none. */
-static inline uint32_t yn_span_block(const yn_heap_span_shared *span, uint64_t base, const void *p, bool inside)
+/* The number of the block that begins at `p`, in a span that begins at `base`; YN_SPAN_BLOCKS or more if there is none.
+ * It need not look how far `p` is: whatever the quotient of something too far comes to, its product is something else.
+ */
+static inline uint64_t yn_span_block(const yn_heap_span_shared *span, uint64_t base, const void *p)
 {
     uint64_t offset = (uint64_t)(uintptr_t)p - base;
-    uint64_t unit = offset / YN_SMALL_UNIT;
-    if (YN_UNLIKELY(unit >= YN_SPAN_PAGES * YN_PAGE_BYTES / YN_SMALL_UNIT))
-        return YN_SPAN_BLOCKS;
-    uint32_t number = (uint32_t)(unit * span->inverse >> 31);
-    if (YN_UNLIKELY(!inside && (uint64_t)number * span->size != offset))
-        return YN_SPAN_BLOCKS;
-    return number < YN_SPAN_BLOCKS ? number : YN_SPAN_BLOCKS;
+    uint64_t number = offset / YN_SMALL_UNIT * span->inverse >> 31;
+    return number * span->size == offset ? number : YN_SPAN_BLOCKS;
 }
 
-/* A block was freed to a span that is not the caller's: if it is nobody's, it is handy now (heap_span.c). */
-void yn_span_was_freed_to(yn_heap_span_shared *span);
-
-/* Makes the block that begins at `p` free, if it is one of that kind in this span. `lane` may be NULL. */
-static inline bool yn_span_put(yn_heap_lane_shared *lane, yn_heap_span_shared *span, const void *p, uint32_t kind)
+/* The number of the block that holds `p`, likewise. */
+static inline uint64_t yn_span_block_around(const yn_heap_span_shared *span, uint64_t base, const void *p)
 {
-    uint64_t base = atomic_load_explicit(&span->base, memory_order_acquire);
-    uint32_t number = yn_span_block(span, base, p, false);
-    if (YN_UNLIKELY(number == YN_SPAN_BLOCKS))
+    uint64_t unit = ((uint64_t)(uintptr_t)p - base) / YN_SMALL_UNIT;
+    return unit < YN_SPAN_PAGES * YN_PAGE_BYTES / YN_SMALL_UNIT ? unit * span->inverse >> 31 : YN_SPAN_BLOCKS;
+}
+
+static inline yn_heap_span_shared **yn_lane_seen(yn_heap_lane_shared *lane, const void *p)
+{
+    return &lane->seen[(uintptr_t)p >> YN_PAGE_SHIFT & (YN_LANE_SEEN - 1)];
+}
+
+/* Makes the block that begins at `p` free, if it is one of that kind in this span, which is the lane's own or `none`,
+ * and was allocated by the lane's process. */
+static inline bool yn_span_put_own(const yn_heap_lane_shared *lane, yn_heap_span_shared *span, const void *p,
+                                   uint32_t kind)
+{
+    uint64_t number = yn_span_block(span, atomic_load_explicit(&span->base, memory_order_relaxed), p);
+    if (YN_UNLIKELY(number >= YN_SPAN_BLOCKS ||
+                    atomic_load_explicit(&span->stamp[number], memory_order_relaxed) != lane->stamp[kind]))
         return false;
-    _Atomic uint32_t *stamp = &span->stamp[number];
-    uint32_t was = atomic_load_explicit(stamp, memory_order_acquire);
-    if (YN_UNLIKELY((was & YN_STAMP_KIND) != kind))
-        return false;
-    if (YN_LIKELY(lane && atomic_load_explicit(&span->owner, memory_order_relaxed) == lane->owner)) {
-        /* Nobody but me hands this block out anew, so that a store will do. */
-        uint64_t free = atomic_load_explicit(&span->free, memory_order_relaxed);
-        atomic_store_explicit(stamp, 0, memory_order_relaxed);
-        atomic_store_explicit(&span->free, free | yn_span_bit(number), memory_order_relaxed);
-        if (YN_UNLIKELY(free == 0))
-            lane->bin[span->bin].ready |= 1u << span->held_as;
-        return true;
-    }
-    /* With a block that is allocated the span stays where it is: so if it is there now, it was when the stamp was read,
-     * and that was this block's. */
-    if (atomic_load(&span->base) != base || !atomic_compare_exchange_strong(stamp, &was, 0))
-        return false;
-    if (atomic_load(&span->owner) == 0)
-        yn_span_was_freed_to(span);
+    /* Nobody but me hands this block out anew, so that a store will do. */
+    uint64_t free = atomic_load_explicit(&span->free, memory_order_relaxed);
+    atomic_store_explicit(&span->stamp[number], 0, memory_order_relaxed);
+    atomic_store_explicit(&span->free, free | yn_span_bit(number), memory_order_relaxed);
     return true;
 }
 
@@ -180,6 +178,9 @@ void *yn_lane_alloc(yn_self *me, uint32_t bin, uint32_t kind);
 void yn_lanes_release(yn_self *me);
 
 /* heap_span.c */
+
+/* Makes the block that begins at `p` free, if it is one of that kind in this span, whoever owns it. */
+bool yn_span_put(yn_heap_span_shared *span, const void *p, uint32_t kind);
 
 /* Sets up a span in a vacant descriptor, its blocks free and known to its owner. NULL: no memory. */
 yn_heap_span_shared *yn_span_build(yn_self *me, uint32_t bin, yn_span_owner owner);

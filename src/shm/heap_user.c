@@ -7,21 +7,28 @@
 
 #define PAGE_MOST 4096u
 
-/* Me, if the pointer can be anything at all. */
-static inline yn_self *self_if_team(void)
+/* What the short ways need, and no more: a lane, which is mine and not, in a child that was just forked, my parent's.
+ */
+static inline bool has_lane(const yn_self *me)
 {
-    int error;
-    yn_self *me = &yn_self_tls;
-    if (YN_LIKELY(me->claim != 0 && me->claim == yn_self_claim()))
-        return me;
-    return yn_self_has_team() ? yn_self_get(&error) : NULL;
+    return YN_LIKELY(me->lane_claim == yn_self_claim());
 }
 
-void *yunta_heap_alloc(size_t size)
+static YN_NOINLINE void *alloc_slow(size_t size)
 {
     int error;
     yn_self *me = yn_self_get(&error);
-    return YN_LIKELY(me != NULL) ? yn_heap_take(me, YN_HEAP_PLAIN, size, 0) : NULL;
+    return me ? yn_heap_take(me, YN_HEAP_PLAIN, size, 0) : NULL;
+}
+
+YN_ALIGNED(64) void *yunta_heap_alloc(size_t size)
+{
+    const yn_self *me = &yn_self_tls;
+    if (YN_UNLIKELY(!has_lane(me) || size > YN_DIRECT_MOST))
+        return alloc_slow(size);
+    yn_heap_span_shared *span = me->lane->direct[(size + YN_SMALL_UNIT - 1) / YN_SMALL_UNIT];
+    uint64_t free = atomic_load_explicit(&span->free, memory_order_relaxed);
+    return YN_LIKELY(free != 0) ? yn_span_take(span, free, me->lane->stamp[YN_HEAP_PLAIN]) : alloc_slow(size);
 }
 
 void *yunta_heap_alloc_aligned(size_t size, size_t alignment)
@@ -44,12 +51,23 @@ void *yunta_heap_alloc_zeroed(size_t count, size_t size)
     return me && yn_heap_alloc_zeroed_as(me, YN_HEAP_PLAIN, &block, total, 0) == 0 ? block : NULL;
 }
 
-int yunta_heap_free(void *block)
+/* Me, if the pointer can be anything at all. */
+static yn_self *self_if_team(void)
 {
-    if (!block)
-        return 0;
-    yn_self *me = self_if_team();
-    return YN_LIKELY(me != NULL) ? yn_heap_put(me, YN_HEAP_PLAIN, block) : -EINVAL;
+    int error;
+    return yn_self_has_team() ? yn_self_get(&error) : NULL;
+}
+
+static YN_NOINLINE int free_slow(void *block)
+{
+    yn_self *me = block ? self_if_team() : NULL;
+    return me ? yn_heap_free_by_map(me, YN_HEAP_PLAIN, block) : block ? -EINVAL : 0;
+}
+
+YN_ALIGNED(64) int yunta_heap_free(void *block)
+{
+    const yn_self *me = &yn_self_tls;
+    return YN_LIKELY(has_lane(me) && yn_lane_put(me->lane, YN_HEAP_PLAIN, block)) ? 0 : free_slow(block);
 }
 
 static bool is_plain(yn_self *me, const void *block, yn_heap_place *place)

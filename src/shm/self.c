@@ -21,7 +21,7 @@
 
 static yn_private before_start; /* until the constructor has run */
 yn_private *yn_private_page = &before_start;
-_Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec")));
+_Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec"))) = {.lane_claim = YN_NO_LANE};
 yn_team_fds yn_team = {-1, -1, {-1, -1}, {-1, -1}};
 
 static yn_arena_shared *_Atomic team_arena;
@@ -162,6 +162,7 @@ YN_IN_CHILD static yn_self *fill_self(yn_claim claim)
     if (me->claim != claim) { /* else they are this thread's, who has slept or allocated while it joined */
         me->seat = NULL;
         me->lane = NULL;
+        me->lane_claim = YN_NO_LANE;
     }
     me->claim = claim;
     me->arena = atomic_load(&team_arena);

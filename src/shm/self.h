@@ -14,8 +14,11 @@ typedef struct yn_self {
     uint64_t deaths;                  /* counted when it was last about to sleep (sync/wait.c) */
     uint64_t looked_ns;               /* when it last looked whether the watch lives, or first slept (sync/wait.c) */
     struct yn_heap_lane_shared *lane; /* of this thread; NULL until it first allocates a small block (heap_lane.c) */
+    yn_claim lane_claim;              /* the claim if there is a lane, else YN_NO_LANE: one look tells both */
     int arena_fd;
 } yn_self;
+
+#define YN_NO_LANE ((yn_claim)1) /* no claim: those have no flags */
 
 /* What this process knows of its team. The page is wiped in every child, however it was made: there, claim 0 says that
  * the process has no slot of its own yet. The rest (descriptors, the mapping) a forked child inherits and goes on
