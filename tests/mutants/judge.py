@@ -1,0 +1,291 @@
+"""Makes, builds and runs mutants of the core, and says which of them no test has noticed.
+Never touches the sources: a mutant is compiled from a copy and linked in the place of its file. Next: operators.py, what is changed;
+README.md, what can be found by what; SURVIVORS.md."""
+import argparse
+import collections
+import glob
+import hashlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import operators
+
+CORE = sorted(glob.glob("src/sync/*.c")) + ["src/shm/ring.c", "src/shm/slot.c"]
+LIMIT = 20  # seconds for a test; what hangs is noticed
+DEV, TSAN = "build/dev", "build/tsan"
+RESULTS, SURVIVORS = "build/mutants/results.tsv", "tests/mutants/SURVIVORS.md"
+# What tests a file beside the tests that bear its name, the quickest first; and what is long, for those that are left.
+BESIDE = {
+    "condition": "sync/test_eventcount",
+    "listen": "comm/test_wait_many comm/test_queue_wait",
+    "lock": "sync/test_pid_reuse comm/test_wait_many sync/test_condition",
+    "once": "sync/test_barrier sync/test_thread_mark",
+    "recursive_lock": "sync/test_thread_mark sync/test_lock",
+    "ring": "comm/test_queue comm/test_queue_many comm/test_queue_loan comm/test_queue_wait comm/test_queue_dead_waiters "
+            "comm/test_queue_pains comm/test_queue_processes",
+    "slot": "shm/test_self shm/test_arena sync/test_pid_reuse",
+    "wait": "sync/test_eventcount sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait",
+}
+SCENES = {
+    "barrier": "barrier barrier_disorder", "condition": "condition event signals", "once": "once",
+    "lock": "lock lock_threads lock_newcomers rwlock condition barrier", "recursive_lock": "recursive_lock", "rwlock": "rwlock",
+    "semaphore": "semaphore", "ring": "queue_bounded queue_unbounded", "slot": "lock_newcomers lock",
+    "wait": "lock semaphore condition event barrier queue_bounded",
+}
+LONG = {
+    "listen": "crash/test_wait_many_kill sync/test_nudge",
+    "barrier": "crash/test_barrier_kill crash/test_primitives_random",
+    "condition": "crash/test_condition_kill crash/test_primitives_random",
+    "lock": "crash/test_lock_kill crash/test_lock_random",
+    "ring": "comm/test_queue_random crash/test_queue_kill crash/test_queue_batch_kill",
+    "rwlock": "crash/test_rwlock_kill crash/test_primitives_random",
+    "semaphore": "crash/test_primitives_random",
+    "slot": "crash/test_watch crash/test_watch_many",
+    "wait": "crash/test_lock_kill crash/test_condition_kill crash/test_watch",
+}
+# Each in processes of its own that end with it, whatever they have started. Where that cannot be had, without.
+ALONE = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
+if subprocess.run([*ALONE, "true"], capture_output=True).returncode != 0:
+    ALONE = []
+
+
+def run(command, where=".", limit=120, **more):
+    """Its exit status; 'hang' if it takes longer than the limit."""
+    process = subprocess.Popen(command, cwd=where, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True, **more)
+    try:
+        return process.wait(limit)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return "hang"
+
+
+def flags(build, target):
+    """The compiler's flags as the build has them, without what is only for people."""
+    with open(f"{build}/CMakeFiles/{target}.dir/flags.make") as makefile:
+        lines = dict(line.split(" = ", 1) for line in makefile if re.match("C_[A-Z]+ = ", line))
+    words = shlex.split(" ".join(lines.get(name, "") for name in ("C_DEFINES", "C_INCLUDES", "C_FLAGS")))
+    return [w for w in words if not re.match(r"-(W|g$|rdynamic)", w)] + ["-g0", "-w"]
+
+
+def compiled(cc, options, source, output):
+    """The object's bytes; None if the compiler refuses the source."""
+    if run([cc, *options, "-c", os.path.basename(source), "-o", output], os.path.dirname(source)) != 0:
+        return None
+    with open(output, "rb") as object_file:
+        return object_file.read()
+
+
+class Judge:
+    """Judges the mutants of one file, each in a folder of its own."""
+
+    def __init__(self, name):
+        self.name, self.stem = name, os.path.basename(name)[:-2]
+        with open(name) as source:
+            self.text = source.read()
+        self.mutants = operators.mutants(name, self.text)
+        self.plain, self.sim = flags(DEV, "yunta_objects"), flags(DEV, "yunta_sim_core")
+        self.threads = flags(TSAN, "yunta_objects") if os.path.exists(TSAN + "/libyunta_testlib.a") else None
+        own = sorted(t[6:-2] for folder in ("sync", "shm", "comm") for t in glob.glob(f"tests/{folder}/test_{self.stem}*.c"))
+        self.tests = list(dict.fromkeys(own + BESIDE.get(self.stem, "").split()))
+        self.long = LONG.get(self.stem, "").split()
+        with tempfile.TemporaryDirectory() as folder:
+            self.same = self.objects(folder, self.text)
+
+    def objects(self, folder, text):
+        """What the compilers make of it for two machines: for x86-64, and for one where more orders differ."""
+        source = f"{folder}/{self.name[4:]}"
+        os.makedirs(os.path.dirname(source), exist_ok=True)
+        with open(source, "w") as copy:
+            copy.write(text)
+        x86 = compiled("cc", self.plain, source, f"{folder}/plain.o")
+        arm = compiled("aarch64-linux-gnu-gcc", self.plain, source, f"{folder}/arm.o") if x86 is not None else None
+        return x86, arm
+
+    def linked(self, build, target, folder, mutant):
+        """Links a program of the build anew, with the mutant before the library, or in its object's place."""
+        with open(f"{build}/CMakeFiles/{target}.dir/link.txt") as recipe:
+            words = shlex.split(recipe.read())
+        at = words.index("-o")
+        words[at + 1] = f"{folder}/{target}"
+        core = f"CMakeFiles/yunta_sim_core.dir/{self.name}.o"
+        others = [mutant if w == core else w for w in words] if core in words else words[:at] + [mutant] + words[at:]
+        if run(others, build) != 0:  # the test includes the file itself
+            objects = [w for w in words if w.endswith(".c.o")]
+            test = os.path.abspath(objects[0].split(".dir/")[1][:-2])
+            if compiled("cc", ["-I", folder, *flags(build, target)], test, f"{folder}/test.o") is None:
+                return "false"
+            if run([f"{folder}/test.o" if w in objects else w for w in words], build) != 0:
+                raise RuntimeError(f"{target} does not link")
+        return words[at + 1]
+
+    def tsan_tests(self):
+        """Programs that are meant for ThreadSanitizer, as far as they are built."""
+        for test in dict.fromkeys(self.tests + ["comm/test_topic", "pool/test_threads"]):
+            target = test.replace("/test_", "_")
+            if os.path.exists(f"{TSAN}/tests/test_{target}"):
+                with open(f"tests/{test}.c") as source:
+                    if re.search("labels:.*threads", source.read()):
+                        yield f"test_{target}"
+
+    def attempts(self, folder, is_same_code, is_long):
+        """(what, program's arguments) of all that might notice it, the quickest first."""
+        source = f"{folder}/{self.name[4:]}"
+        if compiled("cc", self.sim, source, f"{folder}/sim.o") is None:
+            raise RuntimeError("does not compile for the simulator")
+        sim = self.linked(DEV, "sim", folder, f"{folder}/sim.o")
+        scenes = SCENES.get(self.stem, "").split()
+        for scene in scenes:
+            yield "sim." + scene, [sim, "--scene", scene, "--schedules", "5000"]
+        if not is_same_code:
+            for test in self.tests:
+                target = "test_" + test.replace("/test_", "_")
+                if os.path.exists(f"{DEV}/tests/{target}"):
+                    yield test.replace("/test_", "."), [self.linked(DEV, target, folder, f"{folder}/plain.o")]
+        for scene in scenes:
+            yield "sim." + scene, [sim, "--scene", scene, "--from", "5000", "--schedules", "20000"]
+        if not is_long:
+            return
+        if self.threads:
+            compiled("cc", self.threads, source, f"{folder}/threads.o")
+            for target in self.tsan_tests():
+                yield "tsan." + target[5:], [self.linked(TSAN, target, folder, f"{folder}/threads.o")]
+        for test in self.long if not is_same_code else ():
+            target = "test_" + test.replace("/test_", "_")
+            yield test.replace("/test_", "."), [self.linked(DEV, target, folder, f"{folder}/plain.o")]
+        for scene in scenes or ["lock", "condition", "queue_bounded"]:
+            yield "sim." + scene, [sim, "--scene", scene, "--from", "25000", "--schedules", "200000"]
+
+    def judge(self, mutant, known, is_long):
+        """(verdict, by what, digest of its code)"""
+        with tempfile.TemporaryDirectory(prefix="mutant.") as folder:
+            made = self.objects(folder, self.text[:mutant.start] + mutant.new + self.text[mutant.end:])
+            if made[0] is None:
+                return "refused", "-", "-"
+            if made == self.same:
+                return "same", "-", "-"
+            digest = hashlib.sha1(repr(made).encode()).hexdigest()[:12]
+            if known(digest, mutant.number):
+                return "twin", "-", digest
+            environment = dict(os.environ, TSAN_OPTIONS="halt_on_error=1:handle_segv=0:die_after_fork=0")
+            for what, program in self.attempts(folder, made[0] == self.same[0], is_long):
+                limit = LIMIT * (8 if is_long else 1)
+                if run([*ALONE, *program], folder, limit, env=environment) != 0:
+                    return "killed", what, digest
+            return "survived", "-", digest
+
+
+class Ledger:
+    """build/mutants/results.tsv: a line for each mutant judged; the last one counts."""
+
+    def __init__(self):
+        self.lines, self.lock, self.digests = {}, threading.Lock(), {}
+        os.makedirs(os.path.dirname(RESULTS), exist_ok=True)
+        if os.path.exists(RESULTS):
+            with open(RESULTS) as results:
+                for line in results:
+                    number, verdict, by, digest = line.rstrip("\n").split("\t")[:4]
+                    self.lines[number] = (verdict, by)
+                    self.digests.setdefault(digest, number)
+
+    def is_twin(self, digest, number):
+        with self.lock:
+            return self.digests.setdefault(digest, number) != number
+
+    def write(self, mutant, verdict, by, digest):
+        with self.lock, open(RESULTS, "a") as results:
+            self.lines[mutant.number] = (verdict, by)
+            print(mutant.number, verdict, by, digest, mutant.kind, mutant.function, mutant.old_line, mutant.new_line,
+                  sep="\t", file=results)
+
+
+def explained():
+    """{what is shown of a mutant: the title under which SURVIVORS.md has it}"""
+    found, title = {}, ""
+    if os.path.exists(SURVIVORS):
+        with open(SURVIVORS) as survivors:
+            for line in survivors:
+                if line.startswith("## "):
+                    title = line[3:].strip()
+                elif line.startswith("    src/"):
+                    found[" ".join(line.split())] = title
+    return found
+
+
+def shown(name, mutant):
+    return f"{name} {mutant.function}: {mutant.old_line} ==> {mutant.new_line}"
+
+
+def report(judges, ledger, chosen):
+    """Prints the tables and the survivors. The share of the mutants that were killed, of those that are any."""
+    titles, rows = explained(), collections.defaultdict(collections.Counter)
+    for judge in judges:
+        for mutant in judge.mutants:
+            verdict, _ = ledger.lines.get(mutant.number, (None, None)) if mutant.number in chosen else (None, None)
+            if verdict == "survived":
+                title = titles.get(" ".join(shown(judge.name, mutant).split()), "")
+                verdict = "equivalent" if title.startswith("Equivalent") else "survived"
+                if verdict == "survived":
+                    print(f"{judge.name}:{mutant.line}: {mutant.number} {mutant.kind}: {title or 'not explained'}\n"
+                          f"    {shown(judge.name, mutant)}")
+            for row in (judge.name, mutant.kind, "all"):
+                rows[row][verdict] += verdict is not None
+    print(f"{'':28}{'mutants':>9}{'killed':>9}{'survived':>9}{'killed of them':>16}{'equivalent':>12}{'no mutants':>12}")
+    for name, row in sorted(rows.items(), key=lambda r: (r[0] == "all", not r[0].startswith("src"), r[0])):
+        count = row["killed"] + row["survived"]
+        share = f"{100 * row['killed'] / count:.1f} %" if count else "-"
+        print(f"{name:28}{count:9}{row['killed']:9}{row['survived']:9}{share:>16}{row['equivalent']:12}"
+              f"{row['same'] + row['twin'] + row['refused']:12}")
+    every = rows["all"]["killed"] + rows["all"]["survived"]
+    return rows["all"]["killed"] / every if every else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/mutants", description="Mutants of the core, and which no test notices.")
+    parser.add_argument("files", nargs="*", help="sources to be mutated, instead of the core")
+    parser.add_argument("--sample", type=int, help="so many mutants only")
+    parser.add_argument("--seed", default="0", help="which ones, and in which order")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no mutant after so long; the next run goes on")
+    parser.add_argument("--again", action="store_true", help="judge the survivors once more, by the long tests too")
+    parser.add_argument("--report", action="store_true", help="only show what is known")
+    parser.add_argument("--least", type=float, default=0, help="fail below so many per cent")
+    parser.add_argument("--one", metavar="NUMBER", help="show one mutant, and what notices it")
+    parser.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS", os.cpu_count())))
+    o = parser.parse_args()
+    began, ledger = time.monotonic(), Ledger()
+    judges = [Judge(name) for name in o.files or CORE]
+    all_of_them = [(judge, m) for judge in judges for m in judge.mutants]
+    all_of_them.sort(key=lambda jm: hashlib.sha1((o.seed + jm[1].number).encode()).digest())
+    if o.one:
+        for judge, mutant in all_of_them:
+            if mutant.number == o.one:
+                print(shown(judge.name, mutant), *judge.judge(mutant, lambda *_: False, True))
+        return 0
+    chosen = {m.number for _, m in all_of_them[:o.sample]}
+
+    def one(judge, mutant):
+        if time.monotonic() - began < o.seconds:
+            ledger.write(mutant, *judge.judge(mutant, ledger.is_twin, o.again))
+
+    if not o.report:
+        wanted = [(j, m) for j, m in all_of_them if m.number in chosen and
+                  (ledger.lines.get(m.number, ("",))[0] == "survived" if o.again else m.number not in ledger.lines)]
+        with ThreadPoolExecutor(o.jobs) as pool:
+            for done in [pool.submit(one, *jm) for jm in wanted]:
+                done.result()
+    share = report(judges, ledger, chosen)
+    left = len([number for number in chosen if number not in ledger.lines])
+    print(f"{left} not yet judged")
+    return 0 if 100 * share >= o.least else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
