@@ -35,6 +35,8 @@ static void make_things(scene *s)
     s->memory[2] = (step_range){s->things.barrier, sizeof *s->things.barrier + sizeof(yn_claim) * 2 * PARTIES};
     s->memory[3] = (step_range){s->things.once, sizeof *s->things.once};
     s->memory[4] = (step_range){&s->things.calls, sizeof s->things.calls};
+    tickets_shared *tickets = s->things.barrier->tickets;
+    s->memory[5] = (step_range){tickets, sizeof *tickets + sizeof tickets->ticket[0] * 2 * PARTIES};
 }
 
 static void unmake_things(scene *s)

@@ -94,6 +94,13 @@ static int write_behind(scene *s)
     return come_behind(s, WRITE);
 }
 
+static int read_behind_a_writer(scene *s)
+{
+    while (!sleeps(&s->other[0]) && !atomic_load(&s->other[0].ended))
+        test_nap();
+    return read_behind(s);
+}
+
 static int recur_behind(scene *s)
 {
     return come_behind(s, RECURSIVE);
@@ -130,6 +137,17 @@ static int recur_before(scene *s)
 static void await_go(scene *s)
 {
     await(&s->go);
+}
+
+/* A reader that came too late: the writer was inside, and has died there; and before it goes it stands still. */
+static int stand_in_the_way(scene *s)
+{
+    await(&s->dead.ended);
+    should(enter(self(), s->things.rwlock) == 0);
+    atomic_store(&s->go, 1);
+    await(&s->over);
+    should(leave(self(), s->things.rwlock));
+    return 0;
 }
 
 static int die_reading(scene *s)
@@ -202,9 +220,17 @@ static void try_and_give(scene *s)
     take_and_give_within(s, 0);
 }
 
+/* Long enough for those behind to fall asleep. */
 static void wait_a_moment(scene *s)
 {
-    take_and_give_within(s, 200);
+    take_and_give_within(s, 60);
+}
+
+/* After it was told. */
+static void mark_and_give(scene *s)
+{
+    should(mark(s) == 0);
+    give_back(s);
 }
 
 /* Stopped is not dead: who comes meanwhile takes and gives, or finds it taken. */
@@ -263,6 +289,23 @@ static void judge_rwlock(scene *s)
     must(atomic_load(&lock->writer.word) == 0 && atomic_load(&lock->inside) == 0);
 }
 
+/* The victim found the dead one's lock, and a reader in the way until its time was over: so it was not told for good,
+ * and the next one is. */
+static void judge_given_back(scene *s)
+{
+    yunta_rwlock *lock = s->things.rwlock;
+    must_all_be_through(s);
+    bool in_question = atomic_load(&lock->inside) != 0;
+    int r = take(s, WRITE, WAIT_MS);
+    must(r == (in_question ? -EOWNERDEAD : 0));
+    must(r == 0 || mark(s) == 0);
+    must(give(s) == 0);
+    must(told_to_others(s) + in_question == 1);
+    must(atomic_load(&s->stage) == BEFORE || atomic_load(&s->victim.result) == -ETIMEDOUT);
+    must(take(s, READ, 0) == 0 && give(s) == 0);
+    must(atomic_load(&lock->writer.word) == 0 && atomic_load(&lock->inside) == 0);
+}
+
 static void judge_recursive(scene *s)
 {
     must_all_be_through(s);
@@ -316,6 +359,14 @@ static void judge_broken(scene *s)
     }
 #define HELD .before = take_now, .run = give_back
 #define AWAITED .ready = await_go, .run = take_and_give
+#define GIVEN_BACK(title, how, what, ...)                                                                              \
+    {                                                                                                                  \
+        .name = title, .mode = how, .dead = die_writing, .before = await_go, .run = what, .judge = judge_given_back,   \
+        .other = {                                                                                                     \
+            stand_in_the_way,                                                                                          \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
 
 static const act acts[] = {
     RW("read, alone", READ, .meanwhile = come_meanwhile, .run = take_and_give),
@@ -323,6 +374,7 @@ static const act acts[] = {
     RW("read, tried", READ, .meanwhile = come_meanwhile, .run = try_and_give),
     RW("write, tried", WRITE, .meanwhile = come_meanwhile, .run = try_and_give),
     RW("read, let go with a writer asleep", READ, HELD, .other = {write_behind}),
+    RW("read, let go with both asleep", READ, HELD, .other = {write_behind, read_behind_a_writer}),
     RW("write, let go with a writer asleep", WRITE, HELD, .other = {write_behind}),
     RW("write, let go with readers asleep", WRITE, HELD, .other = {read_behind, read_behind}),
     RW("write, let go with both asleep", WRITE, HELD, .other = {write_behind, read_behind}),
@@ -343,6 +395,14 @@ static const act acts[] = {
        .other = {read_before}),
     RW("write, after a writer has died that waited", WRITE, AWAITED, .dead = die_waiting_to_write, .dies_asleep = true,
        .other = {read_before}),
+    RW("write, marked and let go with both asleep", WRITE, .before = take_now, .run = mark_and_give,
+       .dead = die_writing, .other = {write_behind, read_behind}),
+    RW("read, marked and let go with both asleep", READ, .before = take_now, .run = mark_and_give, .dead = die_writing,
+       .other = {read_behind, write_behind}),
+    GIVEN_BACK("write, given back to the dead", WRITE, try_and_give, write_behind),
+    GIVEN_BACK("read, given back to the dead", READ, try_and_give, read_behind),
+    GIVEN_BACK("write, given back to the dead, with both asleep", WRITE, wait_a_moment, write_behind, read_behind),
+    GIVEN_BACK("read, given back to the dead, with both asleep", READ, wait_a_moment, read_behind, write_behind),
     {.name = "write, let go unmarked with a writer asleep",
      .mode = WRITE,
      .before = take_now,
