@@ -12,6 +12,7 @@
 #include <yunta/process.h>
 #include <yunta/shared.h>
 #include <yunta/heap.h>
+#include <yunta/placement.h>
 #include <yunta/sync.h>
 #include <yunta/condition.h>
 #include <yunta/rwlock.h>

@@ -3,6 +3,7 @@
  * Next: shm/slot.c, shm/heap.c (who recycles what this hands out), shm/self.c (who makes it). */
 #include "shm/arena.h"
 #include "os/memfd.h"
+#include "os/numa.h"
 #include "os/tool.h"
 
 #include <fcntl.h>
@@ -66,6 +67,7 @@ static void init_head(yn_arena_shared *arena, uint64_t limit)
 {
     arena->base = (uint64_t)(uintptr_t)arena;
     arena->limit = limit;
+    arena->grain = YN_ARENA_GRAIN;
     if (getrandom(&arena->serial, sizeof arena->serial, GRND_NONBLOCK) != (ssize_t)sizeof arena->serial)
         arena->serial = yn_now_ns() ^ (uint64_t)getpid() << 48;
     atomic_init(&arena->slots.segment[0], arena->slots.first);
@@ -108,7 +110,17 @@ int yn_arena_attach(yn_arena_shared **arena, int fd)
     if (!p)
         return errno == EEXIST ? -EADDRINUSE : -errno;
     *arena = p;
+    if ((*arena)->grain == YN_HUGE_BYTES)
+        yn_huge_ask(p, head[2]);
     return 0;
+}
+
+int yn_arena_reserve(yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes)
+{
+    int r = yn_memfd_reserve(fd, offset, bytes);
+    if (r == 0 && arena->grain == YN_HUGE_BYTES)
+        yn_huge_make((char *)arena + offset, bytes);
+    return r;
 }
 
 void *yn_arena_extend(yn_arena_shared *arena, int fd, uint64_t bytes, uint64_t alignment, int *error)
@@ -116,15 +128,15 @@ void *yn_arena_extend(yn_arena_shared *arena, int fd, uint64_t bytes, uint64_t a
     *error = -ENOMEM;
     if (bytes == 0 || bytes > arena->limit)
         return NULL;
-    bytes = yn_round_up(bytes, YN_ARENA_GRAIN);
-    alignment = alignment > YN_ARENA_GRAIN ? alignment : YN_ARENA_GRAIN;
+    bytes = yn_round_up(bytes, arena->grain);
+    alignment = alignment > arena->grain ? alignment : arena->grain;
     uint64_t end = atomic_load_explicit(&arena->end, memory_order_relaxed), start;
     do {
         start = yn_round_up(end, alignment);
         if (start > arena->limit || bytes > arena->limit - start)
             return NULL;
     } while (!atomic_compare_exchange_weak(&arena->end, &end, start + bytes));
-    int r = yn_memfd_reserve(fd, start, bytes);
+    int r = yn_arena_reserve(arena, fd, start, bytes);
     if (r != 0) {
         uint64_t mine = start + bytes; /* if nobody has extended since, nothing is lost */
         atomic_compare_exchange_strong(&arena->end, &mine, end);

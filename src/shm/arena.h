@@ -8,8 +8,8 @@
 #include "base/base.h"
 #include "shm/slot.h"
 
-#define YN_ARENA_MAGIC UINT64_C(0x61746e7579000001) /* "yunta", then the version of the layout */
-#define YN_ARENA_GRAIN ((uint64_t)65536)            /* what yn_arena_extend hands out, in bytes */
+#define YN_ARENA_MAGIC UINT64_C(0x61746e7579000002) /* "yunta", then the version of the layout */
+#define YN_ARENA_GRAIN ((uint64_t)65536)            /* what yn_arena_extend hands out at least, in bytes */
 #define YN_ARENA_LEAST ((uint64_t)16 << 20)
 #define YN_ARENA_MOST ((uint64_t)320 << 30)
 
@@ -27,6 +27,7 @@ typedef struct yn_arena_shared {
     uint64_t base;             /* its own address, as an integer */
     uint64_t limit;            /* bytes of address space */
     uint64_t serial;           /* of this arena, random: tells it from another one at the same address */
+    uint32_t grain, numa;      /* what yn_arena_extend hands out: of huge pages, if it is theirs; a yunta_numa */
     _Atomic uint64_t end;      /* offset of the first byte not handed out; only grows */
     _Atomic uint64_t reserved; /* bytes of the file reserved: a statistic, not a claim */
 
@@ -58,10 +59,13 @@ int yn_arena_create(yn_arena_shared **arena, int *fd, uint64_t limit);
  * there; -EBADF: no arena of this library. */
 int yn_arena_attach(yn_arena_shared **arena, int fd);
 
-/* Hands out `bytes` (rounded up to YN_ARENA_GRAIN) more, zeroed, reserved, aligned to YN_ARENA_GRAIN or to `alignment`
- * if that is more. Never given back: the heap recycles it. NULL with *error -ENOMEM or -errno. A process killed inside
+/* Hands out `bytes` (rounded up to the arena's grain) more, zeroed, reserved, aligned to the grain or to `alignment` if
+ * that is more. Never given back: the heap recycles it. NULL with *error -ENOMEM or -errno. A process killed inside
  * loses at most this range. */
 void *yn_arena_extend(yn_arena_shared *arena, int fd, uint64_t bytes, uint64_t alignment, int *error);
+
+/* Reserves memory for a range of the arena that has none: yn_memfd_reserve, and huge pages where they are wanted. */
+int yn_arena_reserve(yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes);
 
 /* Maps the page that the arena begins with, in a fresh child. The first access to a page is better a store than a load:
  * for a load the kernel maps the pages around it too, which costs several times as much, and again at the end. */

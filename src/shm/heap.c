@@ -7,7 +7,7 @@ int yn_heap_create(yn_arena_shared *arena, int fd)
 {
     uint64_t leaves = (arena->limit + (YN_PAGE_BYTES << YN_LEAF_SHIFT) - 1) / (YN_PAGE_BYTES << YN_LEAF_SHIFT);
     uint64_t head = (sizeof(yn_heap_shared) + sizeof(uint32_t) * leaves + YN_PAGE_BYTES - 1) / YN_PAGE_BYTES;
-    uint64_t bytes = yn_round_up((head + YN_LEAF_COST) << YN_PAGE_SHIFT, YN_ARENA_GRAIN);
+    uint64_t bytes = yn_round_up((head + YN_LEAF_COST) << YN_PAGE_SHIFT, arena->grain);
     int error;
     yn_heap_shared *heap = yn_arena_extend(arena, fd, bytes, 0, &error);
     if (!heap)

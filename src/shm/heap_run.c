@@ -2,7 +2,6 @@
  * are none. Never holds anything that its death would leave nameless; never waits for another process. Next:
  * shm/heap_repair.c (what the dead leave), shm/heap_trim.c, shm/heap_span.c. */
 #include "shm/heap_span.h"
-#include "os/memfd.h"
 
 #include <sched.h>
 
@@ -61,7 +60,7 @@ uint64_t yn_pages_take_at(yn_self *me, yn_page start, uint64_t count, yn_run *ru
 static int fetch_gone(yn_self *me, const yn_run *run)
 {
     uint64_t bytes = (run->last_gone - run->first_gone + 1) << YN_PAGE_SHIFT;
-    int r = yn_memfd_reserve(me->arena_fd, run->first_gone << YN_PAGE_SHIFT, bytes);
+    int r = yn_arena_reserve(me->arena, me->arena_fd, run->first_gone << YN_PAGE_SHIFT, bytes);
     if (r != 0)
         return r;
     for (yn_page page = run->first_gone; page <= run->last_gone; page++) {
@@ -127,9 +126,9 @@ void yn_pages_adopt(yn_arena_shared *arena, yn_page start, uint64_t count)
     yn_map_hint_free(arena, start, count);
 }
 
-static uint64_t to_grains(uint64_t pages)
+static uint64_t to_grains(const yn_arena_shared *arena, uint64_t pages)
 {
-    return yn_round_up(pages << YN_PAGE_SHIFT, YN_ARENA_GRAIN) >> YN_PAGE_SHIFT;
+    return yn_round_up(pages << YN_PAGE_SHIFT, arena->grain) >> YN_PAGE_SHIFT;
 }
 
 /* How many leaves lack for these pages. */
@@ -163,13 +162,13 @@ static int grow_by(yn_self *me, uint64_t count, bool ahead)
 {
     yn_arena_shared *arena = me->arena;
     yn_page start = atomic_load(&arena->end) >> YN_PAGE_SHIFT;
-    uint64_t pages = to_grains(count), lacking = leaves_lacking(arena, start, pages);
+    uint64_t pages = to_grains(arena, count), lacking = leaves_lacking(arena, start, pages);
     if (lacking > 0 && ahead) {
         uint64_t have = (start + pages) >> YN_LEAF_SHIFT;
         lacking += have < LEAVES_MOST ? have : LEAVES_MOST;
     }
     if (lacking > 0)
-        pages = to_grains(count + lacking * YN_LEAF_COST);
+        pages = to_grains(arena, count + lacking * YN_LEAF_COST);
     int error;
     void *fresh = yn_arena_extend(arena, me->arena_fd, pages << YN_PAGE_SHIFT, 0, &error);
     if (!fresh)

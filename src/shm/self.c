@@ -6,6 +6,7 @@
 #include "os/futex.h"
 #include "os/life.h"
 #include "shm/heap.h"
+#include "shm/placement.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -143,6 +144,8 @@ static int make_team(void)
     struct epoll_event quiet = {.events = EPOLLONESHOT}; /* a poke changes it, which takes no memory */
     if (r == 0 && epoll_ctl(fds.epoll, EPOLL_CTL_ADD, fds.news[1], &quiet) != 0)
         r = -errno;
+    if (r == 0)
+        r = yn_placement_apply(arena);
     if (r == 0)
         r = yn_heap_create(arena, fds.arena);
     if (r != 0) {
