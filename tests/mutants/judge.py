@@ -25,16 +25,18 @@ RESULTS, SURVIVORS = "build/mutants/results.tsv", "tests/mutants/SURVIVORS.md"
 BESIDE = {
     "condition": "sync/test_eventcount",
     "listen": "comm/test_wait_many comm/test_queue_wait",
-    "lock": "sync/test_pid_reuse comm/test_wait_many sync/test_condition",
-    "once": "sync/test_barrier sync/test_thread_mark",
-    "recursive_lock": "sync/test_thread_mark sync/test_lock",
+    "lock": "sync/test_owner_died sync/test_pid_reuse comm/test_wait_many sync/test_condition",
+    "once": "sync/test_barrier sync/test_thread_mark sync/test_limits",
+    "recursive_lock": "sync/test_owner_died sync/test_thread_mark sync/test_lock",
     "ring": "comm/test_queue comm/test_queue_many comm/test_queue_loan comm/test_queue_wait comm/test_queue_dead_waiters "
             "comm/test_queue_pains comm/test_queue_processes",
+    "rwlock": "sync/test_owner_died sync/test_limits",
+    "semaphore": "sync/test_bounded_semaphore sync/test_limits",
     "slot": "shm/test_self shm/test_arena sync/test_pid_reuse",
     "wait": "sync/test_eventcount sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait",
 }
 SCENES = {
-    "barrier": "barrier barrier_disorder", "condition": "condition event signals", "once": "once",
+    "barrier": "barrier barrier_disorder", "condition": "condition event signals", "once": "once", "latch": "latch latch_threads",
     "lock": "lock lock_threads lock_newcomers rwlock condition barrier", "recursive_lock": "recursive_lock", "rwlock": "rwlock",
     "semaphore": "semaphore", "ring": "queue_bounded queue_unbounded", "slot": "lock_newcomers lock",
     "wait": "lock semaphore condition event barrier queue_bounded",
@@ -43,6 +45,7 @@ LONG = {
     "listen": "crash/test_wait_many_kill sync/test_nudge",
     "barrier": "crash/test_barrier_kill crash/test_primitives_random",
     "condition": "crash/test_condition_kill crash/test_primitives_random",
+    "latch": "crash/test_latch_kill crash/test_primitives_random",
     "lock": "crash/test_lock_kill crash/test_lock_random",
     "ring": "comm/test_queue_random crash/test_queue_kill crash/test_queue_batch_kill",
     "rwlock": "crash/test_rwlock_kill crash/test_primitives_random",
