@@ -2,6 +2,7 @@
  * Never starts a process; never keeps a lock that a forked child could inherit held.
  * Next: proc/team.c (the watch), shm/heap.c (what the arena is then used for). */
 #include "shm/self.h"
+#include "os/cpu.h"
 #include "os/fdpass.h"
 #include "os/futex.h"
 #include "os/life.h"
@@ -132,6 +133,7 @@ static int make_team(void)
 {
     yn_team_fds fds = {-1, -1, {-1, -1}, {-1, -1}};
     yn_arena_shared *arena = NULL;
+    yn_cpu_count_known(); /* before a member is bound to one: others are at work on the rest */
     int r = yn_arena_create(&arena, &fds.arena, limit_of_new_arena());
     if (r == 0 && (fds.epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
         r = -errno;
