@@ -56,10 +56,11 @@ static int attempt_get(yn_turn *turn, yunta_queue *q)
     return r == 0 ? try_get(turn, q) : r;
 }
 
+/* In an unbounded queue nobody waits for room. */
 static bool is_put_worth_it(yn_turn *turn, yunta_queue *q)
 {
     (void)turn;
-    return yn_ring_seems_to_have_room(&atomic_load_explicit(&q->first, memory_order_relaxed)->ring);
+    return q->capacity == 0 || yn_ring_seems_to_have_room(&atomic_load_explicit(&q->first, memory_order_relaxed)->ring);
 }
 
 static bool is_get_worth_it(yn_turn *turn, yunta_queue *q)
@@ -83,8 +84,28 @@ static bool is_more(yn_turn *turn, yunta_queue *q)
     return yn_queue_front(turn, q, &link, &position) != YN_RING_WAIT;
 }
 
-static const yn_side putting = {attempt_put, is_put_worth_it, is_room, YN_SIDE_ROOM};
-static const yn_side getting = {attempt_get, is_get_worth_it, is_more, YN_SIDE_FILLED};
+/* Where a put stands. In an unbounded queue only beside a rival: a full link is no reason to stay away from it. */
+static yn_ring_shared *put_place(yn_turn *turn, yunta_queue *q, uint64_t *position)
+{
+    yn_link_shared *link = yn_queue_link(turn->me, q, YN_HAZARD_PUT);
+    if (!link)
+        return NULL;
+    uint64_t tail = atomic_load_explicit(&link->ring.tail, memory_order_relaxed);
+    *position = tail >> 1;
+    return q->capacity != 0 || (!(tail & 1) && yn_ring_seems_to_have_room(&link->ring)) ? &link->ring : NULL;
+}
+
+static yn_ring_shared *get_place(yn_turn *turn, yunta_queue *q, uint64_t *position)
+{
+    yn_link_shared *link = yn_queue_link(turn->me, q, YN_HAZARD_GET);
+    if (!link)
+        return NULL;
+    *position = atomic_load_explicit(&link->ring.head, memory_order_relaxed);
+    return &link->ring;
+}
+
+static const yn_side putting = {attempt_put, is_put_worth_it, is_room, YN_SIDE_ROOM, put_place};
+static const yn_side getting = {attempt_get, is_get_worth_it, is_more, YN_SIDE_FILLED, get_place};
 
 int yn_queue_reserve(yn_self *me, yunta_queue *q, yn_hold *hold, yn_deadline deadline)
 {
@@ -150,7 +171,7 @@ static inline int put(yunta_queue *q, const void *message, size_t size, int mill
         return YUNTA_ECLOSED;
     if (YN_UNLIKELY(q->store))
         return yn_store_put(me, q, message, size, 0, milliseconds);
-    if (size > YN_CELL_INLINE)
+    if (size > q->in_cell)
         return put_block(me, q, message, size, milliseconds);
     yn_hold hold;
     yn_link_shared *link = yn_queue_link_at_once(me, q, YN_HAZARD_PUT);
@@ -161,10 +182,10 @@ static inline int put(yunta_queue *q, const void *message, size_t size, int mill
             return r;
         hold = slowly;
     }
-    yn_queue_copy(hold.cell->bytes, message, size);
+    yn_queue_copy(yn_cell_bytes(hold.cell), message, size);
     yn_ring_publish(&hold, size);
     yn_queue_tell_filled(q);
-    if (YN_UNLIKELY(((uintptr_t)hold.cell / sizeof(yn_cell_shared) & q->sample_mask) == 0))
+    if (YN_UNLIKELY((hold.position & q->sample_mask) == 0))
         yn_queue_sample(me, q);
     return 0;
 }
@@ -173,7 +194,7 @@ static inline int put(yunta_queue *q, const void *message, size_t size, int mill
  * between leaves a block. */
 static YN_NOINLINE void get_block(yn_self *me, const yn_hold *hold, void *buffer, size_t size)
 {
-    void *block = atomic_load_explicit(&hold->cell->block, memory_order_relaxed);
+    void *block = atomic_load_explicit(yn_cell_block(hold->cell), memory_order_relaxed);
     memcpy(buffer, block, size);
     yn_ring_release(hold);
     yn_heap_free(me, block);
@@ -201,11 +222,11 @@ static inline int get(yunta_queue *q, void *buffer, size_t capacity, size_t *siz
         hold = slowly;
         length = told;
     }
-    if (YN_UNLIKELY(length > YN_CELL_INLINE)) {
+    if (YN_UNLIKELY(length > q->in_cell)) {
         yn_hold blocks = hold;
         get_block(me, &blocks, buffer, length);
     } else {
-        yn_queue_copy(buffer, hold.cell->bytes, length);
+        yn_queue_copy(buffer, yn_cell_bytes(hold.cell), length);
         yn_ring_release(&hold);
     }
     yn_queue_tell_room(q);
@@ -220,7 +241,7 @@ static int check_options(const yunta_queue_options *o)
     if (memcmp(o->reserved, defaults.reserved, sizeof o->reserved) != 0 || o->order < YUNTA_FIFO ||
         o->order > YUNTA_LIFO)
         return -EINVAL;
-    if (o->item_size > YN_ARENA_MOST || o->capacity > YN_ARENA_MOST / sizeof(yn_cell_shared))
+    if (o->item_size > YN_ARENA_MOST || o->capacity > YN_ARENA_MOST / (sizeof(yn_cell_shared) + YN_CELL_INLINE))
         return -EOVERFLOW;
     return o->capacity_bytes != 0 && o->item_size > o->capacity_bytes ? -EINVAL : 0;
 }
@@ -248,12 +269,10 @@ int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options)
     yunta_queue *q = block;
     q->item_size = o->item_size;
     q->capacity = o->capacity;
+    q->in_cell = yn_ring_room(o->item_size);
     q->lose = o->lose_on_death;
     q->sample_mask = sample_mask(o->capacity);
     atomic_store(&q->looked, atomic_load(&me->arena->deaths));
-    atomic_store(&q->filled_patience, (uint32_t)yn_spin_ns());
-    atomic_store(&q->room_patience, (uint32_t)yn_spin_ns());
-    atomic_store(&q->joined_patience, (uint32_t)yn_spin_ns());
     bool plain = o->order == YUNTA_FIFO && !o->joinable && o->capacity_bytes == 0;
     r = plain ? yn_chain_create(me, q) : yn_store_create(me, q, o);
     if (r == 0)

@@ -39,11 +39,18 @@ typedef struct yn_berth_shared {
 #define YN_LOAN_KEPT_LEAST ((size_t)32 << 10)
 #define YN_LOAN_KEPT_MOST ((size_t)2 << 20)
 
+/* How those at one side wait, as of late; only hints, all zero is a new one (queue_sleep.c). */
+typedef struct yn_pace_shared {
+    _Atomic uint32_t patience; /* ns that are worth spinning; 0: not known yet */
+    _Atomic uint64_t waited;   /* the position where somebody waited last */
+} yn_pace_shared;
+
 struct yunta_queue {
     size_t item_size;
     uint64_t capacity; /* 0: unbounded */
     bool lose;
     _Atomic bool closed;
+    uint32_t in_cell;                /* messages up to this long lie in their cells */
     uint32_t sample_mask;            /* whose put looks how full the queue is */
     struct yn_store_shared *store;   /* of a queue that is no plain one (comm/store.h); it has no chain then */
     _Atomic(yn_link_shared *) first; /* where to get; never beyond last */
@@ -59,12 +66,12 @@ struct yunta_queue {
     _Atomic uint32_t vacant;         /* a hint: where to look for a free one first */
     _Atomic(yn_berth_shared *) berth[YN_BERTH_BLOCKS];
 
-    YN_ALIGNED(128) yn_event_shared filled; /* for getters */
-    _Atomic uint32_t filled_patience;       /* ns that are worth spinning, as of late */
-    YN_ALIGNED(128) yn_event_shared room;   /* for putters of a bounded queue */
-    _Atomic uint32_t room_patience;
+    YN_ALIGNED(128) yn_event_shared filled;    /* for getters */
+    YN_ALIGNED(64) yn_pace_shared filled_pace; /* beside, not in, the line that each put looks at */
+    YN_ALIGNED(128) yn_event_shared room;      /* for putters of a bounded queue */
+    YN_ALIGNED(64) yn_pace_shared room_pace;
     YN_ALIGNED(128) yn_event_shared joined; /* for those who wait until all tasks are done */
-    _Atomic uint32_t joined_patience;
+    yn_pace_shared joined_pace;
     YN_ALIGNED(128) yn_ring_tally_shared tally;
     _Atomic uint64_t room_waits, filled_waits, joined_waits; /* how often somebody went to sleep */
     _Atomic uint64_t high_water;
@@ -177,14 +184,14 @@ static inline void yn_queue_tell_all(yunta_queue *q)
     yn_event_notify_all(&q->room);
 }
 
-/* Passes a block of the heap that holds a message longer than YN_CELL_INLINE. 0: it is the queue's; else the caller's
+/* Passes a block of the heap that holds a message too long for a cell. 0: it is the queue's; else the caller's
  * still: errors of yn_queue_reserve. */
 int yn_queue_pass_block(yn_self *me, yunta_queue *q, void *block, size_t size, int milliseconds);
 
 /* The same, in a cell that is reserved. */
 static inline void yn_queue_pass_in(yunta_queue *q, const yn_hold *hold, void *block, size_t size)
 {
-    atomic_store_explicit(&hold->cell->block, block, memory_order_relaxed);
+    atomic_store_explicit(yn_cell_block(hold->cell), block, memory_order_relaxed);
     yn_ring_publish(hold, size);
     yn_queue_tell_filled(q);
 }
@@ -210,15 +217,17 @@ static inline void yn_queue_copy(unsigned char *to, const unsigned char *from, s
 struct yn_listener_shared *yn_queue_quiet(yn_self *me, yunta_queue *q);
 
 /* One kind of waiting: how it is tried (DONE, WAIT, SHUT, LARGE or an error), when trying again is worth it, whether
- * there is something left for the next sleeper; then offsets in the queue. */
+ * there is something left for the next sleeper; then offsets in the queue; then the ring, and the position in it, where
+ * all of this kind meet those at the other end (or NULL). */
 typedef struct yn_side {
     int (*attempt)(yn_turn *turn, yunta_queue *q);
     bool (*is_worth_it)(yn_turn *turn, yunta_queue *q);
     bool (*is_more)(yn_turn *turn, yunta_queue *q);
-    size_t event, patience, waits;
+    size_t event, pace, waits;
+    yn_ring_shared *(*place)(yn_turn *turn, yunta_queue *q, uint64_t *position);
 } yn_side;
 #define YN_SIDE_OF(event)                                                                                              \
-    offsetof(yunta_queue, event), offsetof(yunta_queue, event##_patience), offsetof(yunta_queue, event##_waits)
+    offsetof(yunta_queue, event), offsetof(yunta_queue, event##_pace), offsetof(yunta_queue, event##_waits)
 #define YN_SIDE_ROOM YN_SIDE_OF(room)
 #define YN_SIDE_FILLED YN_SIDE_OF(filled)
 #define YN_SIDE_JOINED YN_SIDE_OF(joined)

@@ -22,11 +22,11 @@ yn_link_shared *yn_chain_protect(yn_self *me, _Atomic(yn_link_shared *) *from, e
 static yn_link_shared *new_link(yn_self *me, yunta_queue *q, uint64_t cells)
 {
     void *block;
-    if (yn_heap_alloc_zeroed(me, &block, sizeof(yn_link_shared) - sizeof(yn_ring_shared) + yn_ring_bytes(cells), 128) !=
-        0)
+    size_t size = offsetof(yn_link_shared, ring) + yn_ring_bytes(cells, q->in_cell);
+    if (yn_heap_alloc_zeroed(me, &block, size, 128) != 0)
         return NULL;
     yn_link_shared *link = block;
-    yn_ring_init(&link->ring, cells, q->lose, &q->tally);
+    yn_ring_init(&link->ring, cells, q->in_cell, q->lose, &q->tally);
     return link;
 }
 

@@ -6,8 +6,8 @@
 
 #include <yunta/queue_loan.h>
 
-/* place[0] is the cell of a message received, place[1] its ring, or place[0] the entry of a store and `lap` its
- * sequence; a reserved loan has neither. */
+/* place[0] is the cell of a message received, place[1] its ring and `lap` its position there, or place[0] the entry of
+ * a store and `lap` its sequence; a reserved loan has neither. */
 static bool is_reserved(const yunta_loan *loan)
 {
     return loan && loan->queue && loan->data && !loan->place[0];
@@ -86,7 +86,7 @@ static int commit_short(yn_self *me, yunta_loan *loan, size_t size, int millisec
         if (r != 0)
             return r;
     }
-    yn_queue_copy(hold.cell->bytes, loan->data, size);
+    yn_queue_copy(yn_cell_bytes(hold.cell), loan->data, size);
     yn_ring_publish(&hold, size);
     yn_queue_tell_filled(loan->queue);
     yn_heap_free(me, loan->data);
@@ -106,8 +106,8 @@ int yunta_queue_commit(yunta_loan *loan, size_t size, int milliseconds)
     if (loan->queue->store)
         r = yn_store_pass(me, loan->queue, loan->data, size, 0, yn_deadline_in(milliseconds));
     else
-        r = size <= YN_CELL_INLINE ? commit_short(me, loan, size, milliseconds)
-                                   : yn_queue_pass_block(me, loan->queue, loan->data, size, milliseconds);
+        r = size <= loan->queue->in_cell ? commit_short(me, loan, size, milliseconds)
+                                         : yn_queue_pass_block(me, loan->queue, loan->data, size, milliseconds);
     if (r == 0)
         *loan = (yunta_loan){.queue = NULL};
     return r;
@@ -140,18 +140,18 @@ int yunta_queue_receive(yunta_queue *queue, yunta_loan *loan, int milliseconds)
         if (r != 0)
             return r;
     }
-    void *data =
-        size > YN_CELL_INLINE ? atomic_load_explicit(&hold.cell->block, memory_order_relaxed) : hold.cell->bytes;
-    *loan = (yunta_loan){data, (size_t)size, queue, {hold.cell, hold.ring}, hold.lap};
+    void *data = size > queue->in_cell ? atomic_load_explicit(yn_cell_block(hold.cell), memory_order_relaxed)
+                                       : yn_cell_bytes(hold.cell);
+    *loan = (yunta_loan){data, (size_t)size, queue, {hold.cell, hold.ring}, hold.position};
     return 0;
 }
 
 /* The message is still ours if the cell says so, in this lap. */
 static bool let_go(yn_self *me, const yn_hold *hold)
 {
-    uint64_t taken = me->claim | YN_CELL_TAKEN, free = (hold->lap + hold->ring->stride) << 4 | YN_CELL_FREE;
-    return (atomic_load(&hold->cell->info) & YN_RING_MARK) == yn_ring_mark(hold->ring, hold->lap) &&
-           atomic_compare_exchange_strong(&hold->cell->word, &taken, free);
+    uint64_t taken = me->claim | YN_CELL_TAKEN, next = yn_ring_lap(hold->ring, hold->position) + hold->ring->stride;
+    return (atomic_load(&hold->cell->info) & YN_RING_MARK) == yn_ring_mark(hold->ring, hold->position) &&
+           atomic_compare_exchange_strong(&hold->cell->word, &taken, next << 4 | YN_CELL_FREE);
 }
 
 int yunta_queue_release(yunta_loan *loan)
@@ -163,7 +163,7 @@ int yunta_queue_release(yunta_loan *loan)
     if (loan->queue->store)
         return yn_store_release(me, loan);
     yn_hold hold = {loan->place[1], loan->place[0], loan->lap};
-    void *block = loan->size > YN_CELL_INLINE ? loan->data : NULL;
+    void *block = loan->size > loan->queue->in_cell ? loan->data : NULL;
     if (!let_go(me, &hold))
         return -EPERM;
     if (block)

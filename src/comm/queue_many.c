@@ -13,7 +13,7 @@ static void fill_run(yn_ring_shared *ring, uint64_t position, uint64_t n, const 
 {
     for (; n > 0; n--, items += size, position = yn_ring_next(ring, position)) {
         yn_hold hold = yn_ring_hold(ring, position);
-        yn_queue_copy(hold.cell->bytes, items, size);
+        yn_queue_copy(yn_cell_bytes(hold.cell), items, size);
         yn_ring_publish(&hold, size);
     }
 }
@@ -37,7 +37,7 @@ static int put_some(yn_self *me, yunta_queue *q, const unsigned char *items, siz
     int r = yn_queue_reserve(me, q, &hold, deadline);
     if (r != 0)
         return r;
-    yn_queue_copy(hold.cell->bytes, items, q->item_size);
+    yn_queue_copy(yn_cell_bytes(hold.cell), items, q->item_size);
     yn_ring_publish(&hold, q->item_size);
     *untold = true;
     return 1;
@@ -88,7 +88,7 @@ int yunta_queue_put_many(yunta_queue *queue, const void *items, size_t count, in
             r = YUNTA_ECLOSED;
         else if (queue->store)
             r = put_in_store(me, queue, next, deadline);
-        else if (queue->item_size > YN_CELL_INLINE)
+        else if (queue->item_size > queue->in_cell)
             r = put_large(me, queue, next, deadline);
         else
             r = put_some(me, queue, next, count - done, deadline, &untold);
@@ -101,11 +101,12 @@ int yunta_queue_put_many(yunta_queue *queue, const void *items, size_t count, in
 /* The message in a cell that we have taken, and the cell's release: the block goes last, as in a single get. */
 static void empty_cell(yn_self *me, const yn_hold *hold, unsigned char *to, size_t size)
 {
-    void *block = size > YN_CELL_INLINE ? atomic_load_explicit(&hold->cell->block, memory_order_relaxed) : NULL;
+    void *block =
+        size > hold->ring->room ? atomic_load_explicit(yn_cell_block(hold->cell), memory_order_relaxed) : NULL;
     if (to && block)
         memcpy(to, block, size);
     else if (to)
-        yn_queue_copy(to, hold->cell->bytes, size);
+        yn_queue_copy(to, yn_cell_bytes(hold->cell), size);
     yn_ring_release(hold);
     yn_heap_free(me, block);
 }
@@ -204,16 +205,16 @@ static int find_next(yn_turn *turn, yunta_queue *q)
     if (r != YN_RING_DONE)
         return r;
     turn->hold = yn_ring_hold(&link->ring, position);
-    turn->seen = turn->hold.lap << 4 | YN_CELL_READY;
+    turn->seen = yn_ring_lap(turn->hold.ring, position) << 4 | YN_CELL_READY;
     turn->size = atomic_load(&turn->hold.cell->info) >> 24;
     return YN_RING_DONE;
 }
 
 /* The message may be taken while we copy, and its cell or block filled anew; the word tells. */
-__attribute__((no_sanitize("thread"))) static void copy_unowned(unsigned char *to, const yn_cell_shared *cell,
+__attribute__((no_sanitize("thread"))) static void copy_unowned(unsigned char *to, yn_cell_shared *cell,
                                                                 const unsigned char *block, size_t size)
 {
-    const volatile unsigned char *from = block ? block : cell->bytes;
+    const volatile unsigned char *from = block ? block : yn_cell_bytes(cell);
     for (size_t i = 0; i < size; i++)
         to[i] = from[i];
 }
@@ -222,7 +223,8 @@ __attribute__((no_sanitize("thread"))) static void copy_unowned(unsigned char *t
 static int copy_seen(yn_turn *turn, void *buffer, size_t capacity)
 {
     yn_cell_shared *cell = turn->hold.cell;
-    void *block = turn->size > YN_CELL_INLINE ? atomic_load_explicit(&cell->block, memory_order_acquire) : NULL;
+    void *block =
+        turn->size > turn->hold.ring->room ? atomic_load_explicit(yn_cell_block(cell), memory_order_acquire) : NULL;
     if (atomic_load(&cell->word) != turn->seen)
         return 1;
     if (turn->size > capacity)

@@ -4,23 +4,56 @@
 #include "comm/queue.h"
 #include "sync/listen.h"
 
+#define AWAY_RUN UINT64_C(4)        /* so many messages without a wait, and it is worth staying away */
+#define AWAY_CELL_NS UINT64_C(8)    /* less than what a message takes */
+#define AWAY_TRIAL_NS UINT64_C(400) /* in which several come from who sends as fast as it can */
+
 static yn_event_shared *event_of(const yn_side *s, yunta_queue *q)
 {
     return (yn_event_shared *)(void *)((char *)q + s->event);
 }
 
+static yn_pace_shared *pace_of(const yn_side *s, yunta_queue *q)
+{
+    return (yn_pace_shared *)(void *)((char *)q + s->pace);
+}
+
+/* Who has come up with those at the other end, or has met a rival, and looks again at once, takes from them the very
+ * lines that they are about to write to, and has to give them back: each message then costs several ways of a line. So
+ * it stays away for a moment, in which they get on undisturbed, and finds many cells at once; from then on both are at
+ * work on lines of their own.
+ *
+ * Not so who waits for each message: it is an answer, or they come slowly. But that may be for having looked at once,
+ * so now and then it stays away for less. Never for long enough to fill, or empty, the whole ring. */
+static void stay_away(const yn_side *s, yn_turn *turn, yunta_queue *q)
+{
+    _Atomic uint64_t *waited = &pace_of(s, q)->waited;
+    uint64_t position, most = yn_spin_ns(), now = yn_now_ns();
+    yn_ring_shared *ring = s->place ? s->place(turn, q, &position) : NULL;
+    if (!ring)
+        return;
+    uint64_t run = position - atomic_exchange_explicit(waited, position, memory_order_relaxed);
+    uint64_t ns = ring->count * AWAY_CELL_NS < most ? ring->count * AWAY_CELL_NS : most;
+    if (run < AWAY_RUN)
+        ns = now / 64 % 16 != 0 ? 0 : ns < AWAY_TRIAL_NS ? ns : AWAY_TRIAL_NS;
+    for (uint64_t end = now + ns; now < end; now = yn_now_ns())
+        yn_pause();
+}
+
 /* Spins for as long as that has been worth it lately. */
 static bool spin(const yn_side *s, yn_turn *turn, yunta_queue *q)
 {
-    _Atomic uint32_t *patience = (_Atomic uint32_t *)(void *)((char *)q + s->patience);
-    uint32_t ns = atomic_load_explicit(patience, memory_order_relaxed), most = (uint32_t)yn_spin_ns(), least = most / 8;
+    _Atomic uint32_t *patience = &pace_of(s, q)->patience;
+    uint32_t most = (uint32_t)yn_spin_ns(), known = atomic_load_explicit(patience, memory_order_relaxed);
+    uint32_t ns = known == 0 ? most : known, least = most / 8;
     yn_spin clock = {0, 0};
     bool worth = false;
+    stay_away(s, turn, q);
     while (!worth && yn_spin_more(&clock, ns))
         worth = s->is_worth_it(turn, q);
     uint32_t adapted = worth ? ns * 2 : ns / 2;
     adapted = adapted > most ? most : adapted < least ? least : adapted;
-    if (adapted != ns)
+    if (adapted != known)
         atomic_store_explicit(patience, adapted, memory_order_relaxed);
     return worth;
 }

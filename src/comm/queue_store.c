@@ -163,9 +163,10 @@ static bool is_never(yn_turn *turn, yunta_queue *q)
     return false;
 }
 
-static const yn_side putting = {attempt_put, is_put_worth_it, is_room, YN_SIDE_ROOM};
-static const yn_side getting = {attempt_get, is_ready, is_ready, YN_SIDE_FILLED};
-static const yn_side joining = {attempt_join, is_done, is_never, YN_SIDE_JOINED}; /* all joiners are woken at once */
+static const yn_side putting = {attempt_put, is_put_worth_it, is_room, YN_SIDE_ROOM, NULL};
+static const yn_side getting = {attempt_get, is_ready, is_ready, YN_SIDE_FILLED, NULL};
+static const yn_side joining = {attempt_join, is_done, is_never, YN_SIDE_JOINED,
+                                NULL}; /* all joiners are woken at once */
 
 int yn_store_create(yn_self *me, yunta_queue *q, const yunta_queue_options *options)
 {

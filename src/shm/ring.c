@@ -32,9 +32,15 @@ static void raise_to(_Atomic uint64_t *word, uint64_t value)
     }
 }
 
-void yn_ring_init(yn_ring_shared *ring, uint64_t count, bool lose, yn_ring_tally_shared *tally)
+/* Bytes from the cell in hand to the one that is asked for: they are worked on while its line comes. */
+#define AHEAD 512u
+
+void yn_ring_init(yn_ring_shared *ring, uint64_t count, uint32_t room, bool lose, yn_ring_tally_shared *tally)
 {
     yn_assert(count > 0);
+    ring->room = room;
+    ring->cell = (uint32_t)sizeof(yn_cell_shared) + room;
+    ring->ahead = AHEAD / ring->cell < count / 2 ? AHEAD / ring->cell : (uint32_t)count / 2;
     ring->count = count;
     ring->bits = count == 1 ? 0 : 64 - (uint32_t)__builtin_clzll(count - 1);
     ring->stride = UINT64_C(1) << ring->bits;
@@ -44,12 +50,11 @@ void yn_ring_init(yn_ring_shared *ring, uint64_t count, bool lose, yn_ring_tally
 
 void yn_ring_renew(yn_ring_shared *ring)
 {
-    yn_cell_shared *cells = yn_ring_cell(ring, 0);
     for (uint64_t i = 0; i < ring->count; i++) {
-        uint64_t word = atomic_load_explicit(&cells[i].word, memory_order_relaxed);
+        yn_cell_shared *cell = yn_ring_cell(ring, i);
+        uint64_t word = atomic_load_explicit(&cell->word, memory_order_relaxed);
         if ((word & YN_CELL_STATE) == YN_CELL_SKIP)
-            atomic_store_explicit(&cells[i].word, unowned((word >> 4) + ring->stride, YN_CELL_FREE),
-                                  memory_order_relaxed);
+            atomic_store_explicit(&cell->word, unowned((word >> 4) + ring->stride, YN_CELL_FREE), memory_order_relaxed);
     }
     ring->start = atomic_load(&ring->head);
     atomic_store(&ring->ripe, ring->start);
@@ -67,9 +72,9 @@ void yn_ring_close(yn_ring_shared *ring)
 static void *block_of(yn_ring_shared *ring, yn_cell_shared *cell, uint64_t lap)
 {
     uint64_t info = atomic_load_explicit(&cell->info, memory_order_acquire);
-    if ((info & YN_RING_MARK) != yn_ring_mark(ring, lap) || info >> 24 <= YN_CELL_INLINE)
+    if ((info & YN_RING_MARK) != yn_ring_mark(ring, lap) || info >> 24 <= ring->room)
         return NULL;
-    return atomic_load_explicit(&cell->block, memory_order_relaxed);
+    return atomic_load_explicit(yn_cell_block(cell), memory_order_relaxed);
 }
 
 /* A cell found RESERVED by `word` where the tail had reached or passed `position` and the head has passed the lap
@@ -285,7 +290,7 @@ yn_ring_result yn_ring_inherit(yn_turn *turn, yn_ring_shared *ring)
         yn_cell_shared *cell = yn_ring_cell(ring, position);
         turn->size = atomic_load(&cell->info) >> 24;
         if (turn->looks) {
-            turn->hold = (yn_hold){ring, cell, yn_ring_lap(ring, position)};
+            turn->hold = (yn_hold){ring, cell, position};
             turn->seen = word;
             return YN_RING_DONE;
         }
@@ -295,7 +300,7 @@ yn_ring_result yn_ring_inherit(yn_turn *turn, yn_ring_shared *ring)
             continue;
         help(&ring->head, position, yn_ring_next(ring, position));
         atomic_fetch_add(&ring->tally->redelivered, 1);
-        turn->hold = (yn_hold){ring, cell, yn_ring_lap(ring, position)};
+        turn->hold = (yn_hold){ring, cell, position};
         return YN_RING_DONE;
     }
     return YN_RING_WAIT;
@@ -352,17 +357,17 @@ yn_ring_result yn_ring_run(yn_turn *turn, yn_ring_shared *ring, uint64_t *positi
 bool yn_ring_is_spent(yn_turn *turn, yn_ring_shared *ring)
 {
     uint64_t head = atomic_load(&ring->head), tail = atomic_load(&ring->tail) >> 1;
-    yn_cell_shared *cells = yn_ring_cell(ring, 0);
     if (head != tail)
         return false;
     for (uint64_t i = 0; i < ring->count; i++) {
-        uint64_t word = atomic_load_explicit(&cells[i].word, memory_order_acquire);
+        yn_cell_shared *cell = yn_ring_cell(ring, i);
+        uint64_t word = atomic_load_explicit(&cell->word, memory_order_acquire);
         if (!(word & YN_CELL_OWNED))
             continue;
         /* Reservations that came too late, and died before they could be taken back, are at the tail and after it. */
         uint64_t late = yn_ring_lap(ring, tail) + i + (i < (tail & (ring->stride - 1)) ? ring->stride : 0);
         if ((word & YN_CELL_STATE) != YN_CELL_RESERVED || !repair_reserved(turn, ring, late, word) ||
-            (atomic_load(&cells[i].word) & YN_CELL_OWNED))
+            (atomic_load(&cell->word) & YN_CELL_OWNED))
             return false;
     }
     return true;

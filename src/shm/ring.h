@@ -14,7 +14,7 @@
 
 #include "shm/self.h"
 
-#define YN_CELL_INLINE ((size_t)112) /* bytes of a message that fit into its cell; longer ones lie in a heap block */
+#define YN_CELL_INLINE ((size_t)112) /* bytes of a message that may lie in its cell; longer ones have a heap block */
 #define YN_MESSAGE_MOST ((UINT64_C(1) << 40) - 1) /* bytes of a message at most: more than an arena can hold */
 
 enum { YN_CELL_FREE = 0, YN_CELL_RESERVED = 1, YN_CELL_TAKEN = 2, YN_CELL_SKIP = 4, YN_CELL_READY = 8 };
@@ -25,11 +25,8 @@ enum { YN_CELL_FREE = 0, YN_CELL_RESERVED = 1, YN_CELL_TAKEN = 2, YN_CELL_SKIP =
 typedef struct yn_cell_shared {
     _Atomic uint64_t word; /* lap << 4 | FREE, READY, SKIP; or claim | RESERVED, TAKEN */
     _Atomic uint64_t info; /* size << 24 | low bits that tell the lap; written by the owner while RESERVED */
-    union {
-        unsigned char bytes[YN_CELL_INLINE];
-        _Atomic(void *) block; /* of a message longer than that */
-    };
-} YN_ALIGNED(128) yn_cell_shared;
+    uint64_t place[];      /* the message, or the address of its block: as many as the ring's `room` has */
+} yn_cell_shared;
 
 /* What the repairs amounted to; one for all rings of a queue. Statistics: a helper killed at the instruction between
  * loses one count. */
@@ -38,15 +35,19 @@ typedef struct yn_ring_tally_shared {
 } yn_ring_tally_shared;
 
 /* A position is the number of laps << bits | index, so that it only grows and any number of cells will do. A lap is
- * named by its first position. The cells follow in memory.
+ * named by its first position. The cells follow in memory, side by side: of short messages several have one cache line,
+ * which then travels once for all of them.
  */
 typedef struct yn_ring_shared {
     uint64_t count;  /* of cells */
     uint64_t stride; /* from a cell's position to that of the same cell in the next lap: a power of two */
     uint64_t start;  /* the position at which this life of the ring began */
     uint32_t bits;   /* of the index in a position */
-    uint32_t lose;   /* what a dead process had taken is lost, not delivered again */
+    uint32_t room;   /* bytes of a cell for its message; longer ones have a block */
+    uint32_t cell;   /* bytes of a cell, with its words */
+    uint32_t ahead;  /* cells from the one in hand to the one that is asked for */
     yn_ring_tally_shared *tally;
+    bool lose;                             /* what a dead process had taken is lost, not delivered again */
     _Atomic uint64_t ripe;                 /* a hint: no position before this one is RESERVED any more */
     _Atomic uint32_t flawed;               /* 1 before the first SKIP: there is more to be counted than positions */
     YN_ALIGNED(128) _Atomic uint64_t tail; /* the next position to reserve << 1 | closed */
@@ -64,7 +65,7 @@ typedef enum yn_ring_result {
 typedef struct yn_hold {
     yn_ring_shared *ring;
     yn_cell_shared *cell;
-    uint64_t lap;
+    uint64_t position;
 } yn_hold;
 
 /* One process's turn at a ring, where it takes more than a few instructions. */
@@ -78,14 +79,39 @@ typedef struct yn_turn {
     bool repaired;  /* something was repaired on the way that others may be waiting for */
 } yn_turn;
 
-static inline size_t yn_ring_bytes(uint64_t count)
+/* Bytes of a cell for messages of `item_size` bytes; 0: of any size. */
+static inline uint32_t yn_ring_room(size_t item_size)
 {
-    return sizeof(yn_ring_shared) + count * sizeof(yn_cell_shared);
+    size_t most = item_size == 0 ? YN_CELL_INLINE : item_size > YN_CELL_INLINE ? 1 : item_size;
+    return (uint32_t)yn_round_up(most, sizeof(uint64_t));
+}
+
+static inline size_t yn_ring_bytes(uint64_t count, uint32_t room)
+{
+    return sizeof(yn_ring_shared) + count * (sizeof(yn_cell_shared) + room);
 }
 
 static inline yn_cell_shared *yn_ring_cell(yn_ring_shared *ring, uint64_t position)
 {
-    return (yn_cell_shared *)(void *)(ring + 1) + (position & (ring->stride - 1));
+    return (yn_cell_shared *)(void *)((char *)(ring + 1) + (position & (ring->stride - 1)) * ring->cell);
+}
+
+/* Asks for a cell some way ahead, to be written to: its line travels while we are at work on others. */
+static inline void yn_ring_ask_ahead(yn_ring_shared *ring, uint64_t position)
+{
+    uint64_t index = (position & (ring->stride - 1)) + ring->ahead;
+    __builtin_prefetch(yn_ring_cell(ring, index < ring->count ? index : index - ring->count), 1);
+}
+
+/* The message in a cell, or where the address of its block stands. */
+static inline unsigned char *yn_cell_bytes(yn_cell_shared *cell)
+{
+    return (unsigned char *)cell->place;
+}
+
+static inline _Atomic(void *) *yn_cell_block(yn_cell_shared *cell)
+{
+    return (_Atomic(void *) *)(void *)cell->place;
 }
 
 static inline uint64_t yn_ring_next(const yn_ring_shared *ring, uint64_t position)
@@ -112,8 +138,8 @@ static inline uint64_t yn_ring_distance(const yn_ring_shared *ring, uint64_t fro
     return ((to >> ring->bits) - (from >> ring->bits)) * ring->count + (to & mask) - (from & mask);
 }
 
-/* Sets up a ring of `count` cells in zeroed memory. */
-void yn_ring_init(yn_ring_shared *ring, uint64_t count, bool lose, yn_ring_tally_shared *tally);
+/* Sets up a ring of `count` cells with so much room in zeroed memory. */
+void yn_ring_init(yn_ring_shared *ring, uint64_t count, uint32_t room, bool lose, yn_ring_tally_shared *tally);
 
 /* Opens a spent ring again, which the caller alone can see. */
 void yn_ring_renew(yn_ring_shared *ring);
@@ -156,16 +182,17 @@ static inline bool yn_ring_reserve_at_once(yn_claim me, yn_ring_shared *ring, yn
 {
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire), position = tail >> 1;
     yn_cell_shared *cell = yn_ring_cell(ring, position);
-    uint64_t lap = yn_ring_lap(ring, position), word = lap << 4 | YN_CELL_FREE;
+    uint64_t free = yn_ring_lap(ring, position) << 4 | YN_CELL_FREE, word = free;
+    yn_ring_ask_ahead(ring, position);
     if (YN_UNLIKELY((tail & 1) || !atomic_compare_exchange_strong_explicit(&cell->word, &word, me | YN_CELL_RESERVED,
                                                                            memory_order_acq_rel, memory_order_relaxed)))
         return false;
-    *hold = (yn_hold){ring, cell, lap};
+    *hold = (yn_hold){ring, cell, position};
     /* Before it is published the tail must be past it; if the ring was closed just here instead, it is void. */
     if (YN_UNLIKELY(!atomic_compare_exchange_strong_explicit(&ring->tail, &tail, yn_ring_next(ring, position) << 1,
                                                              memory_order_acq_rel, memory_order_acquire) &&
                     tail == (position << 1 | 1))) {
-        atomic_store_explicit(&cell->word, lap << 4 | YN_CELL_FREE, memory_order_release);
+        atomic_store_explicit(&cell->word, free, memory_order_release);
         return false;
     }
     return true;
@@ -174,8 +201,9 @@ static inline bool yn_ring_reserve_at_once(yn_claim me, yn_ring_shared *ring, yn
 /* Says of what size the message in the reserved cell is, and lets the getters have it. */
 static inline void yn_ring_publish(const yn_hold *hold, uint64_t size)
 {
-    atomic_store_explicit(&hold->cell->info, size << 24 | yn_ring_mark(hold->ring, hold->lap), memory_order_release);
-    atomic_store_explicit(&hold->cell->word, hold->lap << 4 | YN_CELL_READY, memory_order_release);
+    uint64_t mark = yn_ring_mark(hold->ring, hold->position), lap = yn_ring_lap(hold->ring, hold->position);
+    atomic_store_explicit(&hold->cell->info, size << 24 | mark, memory_order_release);
+    atomic_store_explicit(&hold->cell->word, lap << 4 | YN_CELL_READY, memory_order_release);
 }
 
 /* yn_ring_take when there is a message no longer than `limit` at the head. False: nothing was done. */
@@ -184,13 +212,14 @@ static inline bool yn_ring_take_at_once(yn_claim me, yn_ring_shared *ring, uint6
 {
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
     yn_cell_shared *cell = yn_ring_cell(ring, head);
-    uint64_t lap = yn_ring_lap(ring, head), word = atomic_load_explicit(&cell->word, memory_order_acquire);
+    uint64_t word = atomic_load_explicit(&cell->word, memory_order_acquire);
+    yn_ring_ask_ahead(ring, head);
     *size = atomic_load_explicit(&cell->info, memory_order_relaxed) >> 24;
-    if (YN_UNLIKELY(word != (lap << 4 | YN_CELL_READY) || *size > limit ||
+    if (YN_UNLIKELY(word != (yn_ring_lap(ring, head) << 4 | YN_CELL_READY) || *size > limit ||
                     !atomic_compare_exchange_strong_explicit(&cell->word, &word, me | YN_CELL_TAKEN,
                                                              memory_order_acq_rel, memory_order_relaxed)))
         return false;
-    *hold = (yn_hold){ring, cell, lap};
+    *hold = (yn_hold){ring, cell, head};
     /* Before it is released the head must be past it. */
     atomic_compare_exchange_strong_explicit(&ring->head, &head, yn_ring_next(ring, head), memory_order_acq_rel,
                                             memory_order_relaxed);
@@ -200,7 +229,7 @@ static inline bool yn_ring_take_at_once(yn_claim me, yn_ring_shared *ring, uint6
 /* Gives the taken cell to the next lap. */
 static inline void yn_ring_release(const yn_hold *hold)
 {
-    uint64_t next = hold->lap + hold->ring->stride;
+    uint64_t next = yn_ring_lap(hold->ring, hold->position) + hold->ring->stride;
     atomic_store_explicit(&hold->cell->word, next << 4 | YN_CELL_FREE, memory_order_release);
 }
 

@@ -3,15 +3,6 @@
  * Next: shm/ring.h, a single cell; comm/README.md; comm/queue_many.c, who uses runs. */
 #include "shm/ring_run.h"
 
-enum { AHEAD = 6 }; /* cells that are asked for before their turn: their lines travel while we work on others */
-
-static inline void ask_for(yn_ring_shared *ring, uint64_t position)
-{
-    const char *cell = (const char *)yn_ring_cell(ring, (position & (ring->stride - 1)) < ring->count ? position : 0);
-    __builtin_prefetch(cell, 1);
-    __builtin_prefetch(cell + YN_CACHE_LINE, 1);
-}
-
 /* The ring was closed at `from`, amid what we have reserved: the rest is void. */
 static void give_up(yn_ring_shared *ring, uint64_t from, uint64_t end)
 {
@@ -29,7 +20,7 @@ uint64_t yn_ring_reserve_run(yn_claim me, yn_ring_shared *ring, uint64_t most, u
     most = most < YN_RUN_MOST ? most : YN_RUN_MOST;
     for (; n < most; n++, end = yn_ring_next(ring, end)) {
         uint64_t word = yn_ring_lap(ring, end) << 4 | YN_CELL_FREE;
-        ask_for(ring, end + AHEAD);
+        yn_ring_ask_ahead(ring, end);
         if (!atomic_compare_exchange_strong_explicit(&yn_ring_cell(ring, end)->word, &word, me | YN_CELL_RESERVED,
                                                      memory_order_acq_rel, memory_order_relaxed))
             break;
@@ -54,7 +45,7 @@ uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t limit, uin
     for (; n < most; n++, end = yn_ring_next(ring, end)) {
         yn_cell_shared *cell = yn_ring_cell(ring, end);
         uint64_t ready = yn_ring_lap(ring, end) << 4 | YN_CELL_READY;
-        ask_for(ring, end + AHEAD);
+        yn_ring_ask_ahead(ring, end);
         if (atomic_load_explicit(&cell->word, memory_order_acquire) != ready ||
             atomic_load_explicit(&cell->info, memory_order_relaxed) >> 24 > limit ||
             !atomic_compare_exchange_strong_explicit(&cell->word, &ready, me | YN_CELL_TAKEN, memory_order_acq_rel,

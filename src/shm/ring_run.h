@@ -19,7 +19,7 @@ uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t limit, uin
 
 static inline yn_hold yn_ring_hold(yn_ring_shared *ring, uint64_t position)
 {
-    return (yn_hold){ring, yn_ring_cell(ring, position), yn_ring_lap(ring, position)};
+    return (yn_hold){ring, yn_ring_cell(ring, position), position};
 }
 
 #endif

@@ -292,7 +292,7 @@ START_TEST(unbounded_takes_and_gives_back)
         ck_assert_uint_eq(yunta_queue_size(q), many);
         ck_assert(!yunta_queue_is_full(q));
         yn_heap_read(guest_self(), &full);
-        ck_assert_uint_ge(full.in_use - before.in_use, (uint64_t)many * 128);
+        ck_assert_uint_ge(full.in_use - before.in_use, (uint64_t)many * (16 + 8));
         for (int i = 0; i < many; i++) {
             ck_assert_int_eq(get_int(q), i);
             if (i % 5000 == 0)

@@ -306,7 +306,7 @@ static void watch_objects(scene *s)
         s->memory[1] = (step_range){s->topic, sizeof *s->topic};
     } else {
         s->memory[1] = (step_range){s->q, sizeof *s->q};
-        s->memory[2] = (step_range){link, sizeof *link + sizeof(yn_cell_shared)};
+        s->memory[2] = (step_range){link, offsetof(yn_link_shared, ring) + yn_ring_bytes(1, link->ring.room)};
     }
 }
 
