@@ -34,6 +34,10 @@ int yn_heap_free_as(yn_self *me, uint32_t kind, void *block);
  * changed; -EINVAL: no such block. */
 int yn_heap_resize_in_place(yn_self *me, uint32_t kind, void *block, size_t size, bool zeroed);
 
+/* Has it hold `size` bytes, where it stands or somewhere else; NULL, and it is as it was: no memory, or no such block
+ * (heap_user.c). */
+void *yn_heap_realloc(yn_self *me, uint32_t kind, void *block, size_t size);
+
 /* How many bytes the block at `block` can hold; 0 if there is none. */
 size_t yn_heap_usable(yn_self *me, const void *block);
 

@@ -70,17 +70,16 @@ YN_ALIGNED(64) int yunta_heap_free(void *block)
     return YN_LIKELY(has_lane(me) && yn_lane_put(me->lane, YN_HEAP_PLAIN, block)) ? 0 : free_slow(block);
 }
 
-static bool is_plain(yn_self *me, const void *block, yn_heap_place *place)
+static bool is_block(yn_self *me, uint32_t kind, const void *block, yn_heap_place *place)
 {
-    return yn_heap_look_up(me, block, place) && place->start == block &&
-           (place->stamp & YN_STAMP_KIND) == YN_HEAP_PLAIN;
+    return yn_heap_look_up(me, block, place) && place->start == block && (place->stamp & YN_STAMP_KIND) == kind;
 }
 
 size_t yunta_heap_usable_size(const void *block)
 {
     yn_heap_place place;
     yn_self *me = block ? self_if_team() : NULL;
-    return me && is_plain(me, block, &place) ? place.usable : 0;
+    return me && is_block(me, YN_HEAP_PLAIN, block, &place) ? place.usable : 0;
 }
 
 /* Whether the block would do as it is: it has room, and not more than twice as much as is asked for. */
@@ -89,30 +88,35 @@ static bool is_about_right(const yn_heap_place *place, size_t size)
     return size <= place->usable && (size > place->usable / 2 || place->usable <= YN_SMALL_UNIT);
 }
 
-static void *move(yn_self *me, const yn_heap_place *place, size_t size)
+static void *move(yn_self *me, uint32_t kind, const yn_heap_place *place, size_t size)
 {
-    void *fresh = yn_heap_take(me, YN_HEAP_PLAIN, size, 0);
+    void *fresh = yn_heap_take(me, kind, size, 0);
     if (!fresh)
         return NULL;
     memcpy(fresh, place->start, size < place->usable ? size : place->usable);
-    yn_heap_free_as(me, YN_HEAP_PLAIN, place->start);
+    yn_heap_free_as(me, kind, place->start);
     return fresh;
+}
+
+void *yn_heap_realloc(yn_self *me, uint32_t kind, void *block, size_t size)
+{
+    yn_heap_place place;
+    if (!is_block(me, kind, block, &place))
+        return NULL;
+    bool stays_large = !place.span && size > YN_SMALL_MOST;
+    if ((place.span && is_about_right(&place, size)) ||
+        (stays_large && yn_heap_resize_in_place(me, kind, block, size, false) == 0))
+        return block;
+    void *moved = move(me, kind, &place, size);
+    return moved || size > place.usable ? moved : block; /* what is too large will do where there is no memory */
 }
 
 void *yunta_heap_realloc(void *block, size_t size)
 {
     if (!block)
         return yunta_heap_alloc(size);
-    yn_heap_place place;
     yn_self *me = self_if_team();
-    if (!me || !is_plain(me, block, &place))
-        return NULL;
-    bool stays_large = !place.span && size > YN_SMALL_MOST;
-    if ((place.span && is_about_right(&place, size)) ||
-        (stays_large && yn_heap_resize_in_place(me, YN_HEAP_PLAIN, block, size, false) == 0))
-        return block;
-    void *moved = move(me, &place, size);
-    return moved || size > place.usable ? moved : block; /* what is too large will do where there is no memory */
+    return me ? yn_heap_realloc(me, YN_HEAP_PLAIN, block, size) : NULL;
 }
 
 int yunta_heap_trim(void)

@@ -235,6 +235,31 @@ static void shrink_it(scene *s)
     resize_to(s, 40960);
 }
 
+/* A block that has to be copied, because there is no room where it stands. */
+static void to_be_moved(scene *s)
+{
+    give(s, 100);
+}
+
+static void move_it(scene *s)
+{
+    s->got_size = 300;
+    s->got = yn_heap_realloc(&s->other, YN_HEAP_OWN, s->given[0], s->got_size);
+    for (size_t i = 0; i < 100; i++)
+        if (!s->got || ((unsigned char *)s->got)[i] != 0xee)
+            _exit(1);
+    s->freed = 1;
+}
+
+/* If the old block is there still, it holds what it held. */
+static void check_not_moved(scene *s)
+{
+    const unsigned char *old = s->given[0];
+    size_t usable = yn_heap_usable(&s->me, old);
+    for (size_t i = 0; i < 100 && usable > 0; i++)
+        must(old[i] == 0xee);
+}
+
 static void much_is_idle(scene *s)
 {
     void *block = yn_heap_alloc(&s->me, 1200 << 10, 0);
@@ -296,6 +321,7 @@ static const act acts[] = {
     {"freeing a large block", large_to_free, free_as_victim, false, 1, 2},
     {"a large block that grows where it stands", small_enough_to_grow, grow_it, false, 1, 3},
     {"a large block that shrinks", large_enough_to_shrink, shrink_it, false, 1, 3},
+    {"a block that moves", to_be_moved, move_it, false, 1, 2},
     {"giving memory back", much_is_idle, trim, false, 61, 244},
     {"a large block of memory given back", much_is_gone, alloc_300k, false, 7, 21},
     {"a large block that needs a new leaf", leaf_is_used_up, alloc_1m, true, 37, 111},
@@ -368,6 +394,8 @@ static void check_killed(void *context, long point)
 {
     scene *s = context;
     bare_team_bury(&s->team, &s->other);
+    if (s->act->run == move_it)
+        check_not_moved(s);
     known_check_all(&s->known);
     check_accounts(s, 1);
     go_on(s, (uint64_t)point);
