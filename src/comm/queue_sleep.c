@@ -73,12 +73,12 @@ static int attempt(const yn_side *s, yn_turn *turn, yunta_queue *q)
     return r;
 }
 
-/* We slept, and one wake may have stood for several messages (cells), or was meant for one that we have not taken:
- * passes it on. */
+/* We slept, and one wake may have stood for several messages (cells), or was meant for one that we have not taken, or
+ * took the hint from before the eyes of who closed the queue: passes it on. */
 static void pass_baton(const yn_side *s, yn_turn *turn, yunta_queue *q, int r)
 {
     yn_turn look = {.me = turn->me};
-    if (r != YN_RING_DONE || s->is_more(&look, q))
+    if (r != YN_RING_DONE || atomic_load(&q->closed) || s->is_more(&look, q))
         yn_event_notify_one(event_of(s, q));
     yn_queue_announce(&look, q);
 }

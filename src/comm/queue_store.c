@@ -234,7 +234,7 @@ static int take(store_turn *t, yunta_queue *q, int milliseconds)
     return r == YN_RING_SHUT ? YUNTA_ECLOSED : r;
 }
 
-/* The entry that this process has taken: the one given, or the oldest. NULL: none such. With the lock. */
+/* The entry that this process has taken: the one given, or the first. NULL: none such. With the lock. */
 static yn_entry_shared *find_own(yn_self *me, yn_store_shared *s, const yn_entry_shared *entry, uint64_t sequence)
 {
     yn_entry_shared *found = NULL;
@@ -244,7 +244,7 @@ static yn_entry_shared *find_own(yn_self *me, yn_store_shared *s, const yn_entry
             continue;
         if (entry && e == entry && e->sequence == sequence)
             return e;
-        if (!entry && (!found || e->sequence < found->sequence))
+        if (!entry && (!found || e->got < found->got))
             found = e;
     }
     return found;

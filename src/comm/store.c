@@ -148,10 +148,12 @@ static void derive_chunk(yn_store_shared *s, uint32_t k)
         }
         chunk->used++;
         s->sequence = entry->sequence > s->sequence ? entry->sequence : s->sequence;
-        if (word == YN_ENTRY_READY)
+        if (word == YN_ENTRY_READY) {
             heap_add(s, entry);
-        else
-            list_add(s, entry);
+            continue;
+        }
+        list_add(s, entry);
+        s->got = entry->got > s->got ? entry->got : s->got;
     }
 }
 
@@ -263,6 +265,7 @@ yn_entry_shared *yn_store_next(yn_store_shared *s)
 
 void yn_store_take(yn_self *me, yn_store_shared *s, yn_entry_shared *entry)
 {
+    entry->got = ++s->got;
     atomic_store_explicit(&entry->word, me->claim | YN_ENTRY_TAKEN, memory_order_release);
     heap_remove(s, entry);
     list_add(s, entry);

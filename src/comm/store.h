@@ -18,6 +18,7 @@ typedef struct yn_entry_shared {
     _Atomic uint64_t word; /* VACANT, READY, or the owner's claim | TAKEN */
     int64_t priority;
     uint64_t sequence; /* of the put: from 1 */
+    uint64_t got;      /* of a TAKEN one: how many had been taken, this one too */
     uint64_t size;
     void *block; /* of the heap: the message */
     uint32_t number;
@@ -45,6 +46,7 @@ typedef struct yn_store_shared {
     bool joinable;
     uint64_t capacity_bytes;
     uint64_t sequence;      /* of the last put */
+    uint64_t got;           /* … and of the last one taken */
     _Atomic uint64_t bytes; /* in those ready */
     _Atomic uint32_t ready, taken;
     uint32_t chunks; /* in use; there may be one more, left by a death */

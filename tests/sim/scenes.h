@@ -22,7 +22,11 @@
     SCENE(latch)                                                                                                       \
     SCENE(latch_threads)                                                                                               \
     SCENE(queue_bounded)                                                                                               \
-    SCENE(queue_unbounded)
+    SCENE(queue_unbounded)                                                                                             \
+    SCENE(queue_rings)                                                                                                 \
+    SCENE(queue_stores)                                                                                                \
+    SCENE(queue_rings_closed)                                                                                          \
+    SCENE(queue_stores_closed)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)
