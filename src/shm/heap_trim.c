@@ -9,10 +9,15 @@
 
 #define KEEP_LEAST ((uint64_t)64 << 20 >> YN_PAGE_SHIFT)
 
-static bool is_gone(yn_self *me, yn_page page)
+/* For sure: not where somebody has died over it, or the system refused. */
+static bool are_gone(yn_self *me, yn_page start, uint64_t count)
 {
-    uint64_t entry = yn_map_read(me->arena, page);
-    return yn_page_is_free(entry) && (entry & YN_PAGE_GONE);
+    for (yn_page page = start; page < start + count; page++) {
+        uint64_t entry = yn_map_read(me->arena, page);
+        if (!yn_page_is_free(entry) || (entry & YN_PAGE_FLAGS) != YN_PAGE_GONE)
+            return false;
+    }
+    return true;
 }
 
 static void set_entries(yn_self *me, const yn_run *run, uint64_t value)
@@ -25,17 +30,15 @@ static void set_entries(yn_self *me, const yn_run *run, uint64_t value)
 static void discard(yn_self *me, yn_page start, uint64_t count)
 {
     yn_run run;
-    if ((is_gone(me, start) && is_gone(me, start + count - 1)) || yn_pages_take_at(me, start, count, &run) < count)
+    if (are_gone(me, start, count) || yn_pages_take_at(me, start, count, &run) < count)
         return;
     uint64_t present = count - run.gone;
-    if (present > 0) {
-        /* If I die meanwhile, nobody knows how far the system has come. */
-        set_entries(me, &run, me->claim | YN_PAGE_TAKEN | YN_PAGE_DIRTY | YN_PAGE_GONE);
-        if (yn_memfd_discard(me->arena_fd, start << YN_PAGE_SHIFT, count << YN_PAGE_SHIFT) == 0)
-            set_entries(me, &run, me->claim | YN_PAGE_TAKEN | YN_PAGE_GONE);
-        atomic_fetch_sub_explicit(&me->arena->reserved, present << YN_PAGE_SHIFT, memory_order_relaxed);
-        run.gone = count;
-    }
+    /* If I die meanwhile, nobody knows how far the system has come. */
+    set_entries(me, &run, me->claim | YN_PAGE_TAKEN | YN_PAGE_DIRTY | YN_PAGE_GONE);
+    if (yn_memfd_discard(me->arena_fd, start << YN_PAGE_SHIFT, count << YN_PAGE_SHIFT) == 0)
+        set_entries(me, &run, me->claim | YN_PAGE_TAKEN | YN_PAGE_GONE);
+    atomic_fetch_sub_explicit(&me->arena->reserved, present << YN_PAGE_SHIFT, memory_order_relaxed);
+    run.gone = count;
     yn_pages_give_back(me, &run);
 }
 
