@@ -3,10 +3,22 @@
  * still but its receiver.
  * Next: os/mailbox.c, how they wait in the kernel; docs/design/13-pipe.md, why so. */
 #include "comm/pipe.h"
+#include "os/life.h"
 #include "os/mailbox.h"
 
 #include <fcntl.h>
 #include <unistd.h>
+
+/* Who is dying has let go of its socket a moment before its end can be seen. */
+static bool is_dying(pid_t pid)
+{
+    int life = yn_life_open_pid(pid);
+    if (life < 0)
+        return life == -ESRCH;
+    bool ended = yn_life_has_ended(life, yn_deadline_in(100));
+    close(life);
+    return ended;
+}
 
 /* Posts it to one of those who have asked. Who has died or closed it in between is passed over. */
 static int post_to_one(yn_pipe_turn *turn)
@@ -25,7 +37,7 @@ static int post_to_one(yn_pipe_turn *turn)
         if (told == 0)
             return 0;
         bool stays = atomic_load(&hold->who) == who && yn_claim_is_alive(slots, who);
-        if (stays && told != -EAGAIN)
+        if (stays && told != -EAGAIN && !(told == -ECONNREFUSED && is_dying(pid)))
             r = told;
     }
     return r;
