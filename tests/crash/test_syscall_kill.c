@@ -1,97 +1,17 @@
 /* Whoever is killed at a system call, before it or after it: starting a process, being started, making and using a pool
  * as owner, foreman or worker, at a queue or a lock with others asleep. The others come to their end, and nothing of
  * the dead is left in the team. It must not kill between two system calls: that is test_lock_kill.c and its like. Read
- * next: ../lib/syskill.h.
+ * next: syscall_scene.h; test_syscall_queues.c, further things.
  *
  * labels: ptrace */
-#include "../proc/helpers.h"
+#include <yunta/yunta.h>
 
-#include "stepkill.h"
-#include "syskill.h"
-
-#include <sys/prctl.h>
-
-#include "shm/self.h"
-
-typedef struct act act;
-
-typedef struct scene {
-    const act *act;
-    yunta_start_method method;
-    uint64_t processes; /* in the team, before */
+typedef struct things {
     yunta_lock *lock;
     yunta_queue *queue;
-    _Atomic pid_t victim;
-    _Atomic yn_claim victim_claim, peer_claim;
-    _Atomic int ready, ended; /* of the peers */
-    int peers;
-    pid_t peer_pids[2];
-} scene;
+} things;
 
-struct act {
-    const char *name;
-    int (*run)(scene *s);
-    void (*set)(scene *s);
-    void (*judge)(scene *s);
-    int victim;
-    bool member; /* it is of the team before it is followed */
-    long least;  /* points */
-};
-
-static yn_claim claim_of_mine(void)
-{
-    int error;
-    yn_self *me = yn_self_get(&error);
-    return me ? me->claim : 0;
-}
-
-/* In a wait of the library. */
-static bool is_asleep(pid_t pid, yn_claim who)
-{
-    int error;
-    yn_self *me = yn_self_get(&error);
-    return pid && who && atomic_load(&yn_slot_at(&me->arena->slots, yn_claim_slot(who))->seat.word) &&
-           test_state(pid) == 'S';
-}
-
-static void add_peer(scene *s, int (*run)(scene *s))
-{
-    pid_t pid = test_fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        atomic_store(&s->peer_claim, claim_of_mine());
-        int r = run(s);
-        atomic_fetch_add(&s->ended, r == 0 ? 1 : 100);
-        _exit(0);
-    }
-    s->peer_pids[s->peers++] = pid;
-}
-
-/* For a peer: the victim sleeps, or has nothing more to say. */
-static void await_victim(scene *s)
-{
-    while (!atomic_load(&s->victim) || (test_is_running(atomic_load(&s->victim)) &&
-                                        !is_asleep(atomic_load(&s->victim), atomic_load(&s->victim_claim))))
-        test_nap();
-}
-
-static void peers_end(scene *s)
-{
-    test_wait_until(atomic_load(&s->ended) >= s->peers, 10000);
-    ck_assert_int_eq(atomic_load(&s->ended), s->peers);
-}
-
-/* Starting a process. */
-static int start_one(scene *s)
-{
-    yunta_process *child;
-    int r = yunta_start(&child, return_value, &(int){7}, &(yunta_process_options){.start_method = s->method});
-    if (r != 0)
-        return 1;
-    r = yunta_process_join(child, 20000);
-    yunta_process_destroy(child);
-    return r == 7 || r == YUNTA_ECRASHED ? 0 : 2;
-}
+#include "syscall_scene.h"
 
 static int square(const int *x, int *y)
 {
@@ -125,7 +45,7 @@ static int get_until_last(scene *s)
     int value = 0, r = 0;
     atomic_store(&s->ready, 1);
     while (r == 0 && value != LAST)
-        r = yunta_queue_get(s->queue, &value, YUNTA_FOREVER);
+        r = yunta_queue_get(s->of.queue, &value, YUNTA_FOREVER);
     return r;
 }
 
@@ -139,7 +59,7 @@ static int put_two(scene *s)
 {
     int r = 0;
     for (int i = 0; i < 2 && r == 0; i++)
-        r = yunta_queue_put(s->queue, &i, YUNTA_FOREVER);
+        r = yunta_queue_put(s->of.queue, &i, YUNTA_FOREVER);
     return r;
 }
 
@@ -151,9 +71,10 @@ static int put_two_later(scene *s)
 
 static void make_queue(scene *s, bool full)
 {
-    ck_assert_int_eq(yunta_queue_create(&s->queue, &(yunta_queue_options){.item_size = sizeof(int), .capacity = 1}), 0);
+    ck_assert_int_eq(yunta_queue_create(&s->of.queue, &(yunta_queue_options){.item_size = sizeof(int), .capacity = 1}),
+                     0);
     if (full)
-        ck_assert_int_eq(yunta_queue_put(s->queue, &(int){50}, 0), 0);
+        ck_assert_int_eq(yunta_queue_put(s->of.queue, &(int){50}, 0), 0);
 }
 
 static void asleep_at_empty(scene *s)
@@ -184,57 +105,57 @@ static void empty_until_asleep(scene *s)
 
 static int put_one(scene *s)
 {
-    return yunta_queue_put(s->queue, &(int){1}, YUNTA_FOREVER);
+    return yunta_queue_put(s->of.queue, &(int){1}, YUNTA_FOREVER);
 }
 
 static int get_one(scene *s)
 {
     int value;
-    return yunta_queue_get(s->queue, &value, YUNTA_FOREVER);
+    return yunta_queue_get(s->of.queue, &value, YUNTA_FOREVER);
 }
 
 static void getter_ends(scene *s)
 {
-    ck_assert_int_eq(yunta_queue_put(s->queue, &(int){LAST}, 10000), 0);
+    ck_assert_int_eq(yunta_queue_put(s->of.queue, &(int){LAST}, 10000), 0);
     peers_end(s);
-    ck_assert_uint_eq(yunta_queue_size(s->queue), 0);
-    s->queue = yunta_queue_destroy(s->queue);
+    ck_assert_uint_eq(yunta_queue_size(s->of.queue), 0);
+    s->of.queue = yunta_queue_destroy(s->of.queue);
 }
 
 static void putter_ends(scene *s)
 {
     int value;
     for (uint64_t end = test_now_ms() + 10000; atomic_load(&s->ended) == 0 && test_now_ms() < end;)
-        yunta_queue_get(s->queue, &value, 1);
+        yunta_queue_get(s->of.queue, &value, 1);
     peers_end(s);
-    while (yunta_queue_get(s->queue, &value, 0) == 0) {
+    while (yunta_queue_get(s->of.queue, &value, 0) == 0) {
     }
-    ck_assert_uint_eq(yunta_queue_size(s->queue), 0);
-    ck_assert_int_eq(yunta_queue_put(s->queue, &(int){1}, 0), 0); /* the place is there still */
-    s->queue = yunta_queue_destroy(s->queue);
+    ck_assert_uint_eq(yunta_queue_size(s->of.queue), 0);
+    ck_assert_int_eq(yunta_queue_put(s->of.queue, &(int){1}, 0), 0); /* the place is there still */
+    s->of.queue = yunta_queue_destroy(s->of.queue);
 }
 
 /* A lock that one has until the victim sleeps, and another one behind it. */
 static int hold_and_let_go(scene *s)
 {
-    if (yunta_lock_acquire(s->lock, 0) != 0)
+    if (yunta_lock_acquire(s->of.lock, 0) != 0)
         return 1;
     atomic_store(&s->ready, 1);
     await_victim(s);
-    return yunta_lock_release(s->lock);
+    return yunta_lock_release(s->of.lock);
 }
 
 static int take_and_let_go(scene *s)
 {
-    int r = yunta_lock_acquire(s->lock, YUNTA_FOREVER);
+    int r = yunta_lock_acquire(s->of.lock, YUNTA_FOREVER);
     if (r == -EOWNERDEAD)
-        r = yunta_lock_mark_consistent(s->lock);
-    return r != 0 ? r : yunta_lock_release(s->lock);
+        r = yunta_lock_mark_consistent(s->of.lock);
+    return r != 0 ? r : yunta_lock_release(s->of.lock);
 }
 
 static void held_with_a_rival(scene *s)
 {
-    ck_assert_int_eq(yunta_lock_create(&s->lock), 0);
+    ck_assert_int_eq(yunta_lock_create(&s->of.lock), 0);
     add_peer(s, hold_and_let_go);
     test_wait_until(atomic_load(&s->ready), 10000);
     add_peer(s, take_and_let_go);
@@ -244,9 +165,9 @@ static void held_with_a_rival(scene *s)
 static void lock_is_free(scene *s)
 {
     peers_end(s);
-    int r = yunta_lock_acquire(s->lock, 10000);
+    int r = yunta_lock_acquire(s->of.lock, 10000);
     ck_assert_msg(r == 0 || r == -EOWNERDEAD, "%s", yunta_error_name(r));
-    s->lock = yunta_lock_destroy(s->lock);
+    s->of.lock = yunta_lock_destroy(s->of.lock);
 }
 
 static const act acts[] = {
@@ -261,78 +182,6 @@ static const act acts[] = {
     {"get, asleep", get_one, empty_until_asleep, putter_ends, .member = true, .least = 2},
     {"lock, with a rival", take_and_let_go, held_with_a_rival, lock_is_free, .member = true, .least = 2},
 };
-
-static void set_scene(void *context)
-{
-    scene *s = context;
-    s->peers = 0;
-    atomic_store(&s->victim, 0);
-    atomic_store(&s->victim_claim, 0);
-    atomic_store(&s->peer_claim, 0);
-    atomic_store(&s->ready, 0);
-    atomic_store(&s->ended, 0);
-    if (s->act->set)
-        s->act->set(s);
-}
-
-static void prepare(void *context)
-{
-    scene *s = context;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (s->act->member)
-        atomic_store(&s->victim_claim, claim_of_mine());
-    atomic_store(&s->victim, getpid());
-}
-
-static int run(void *context)
-{
-    scene *s = context;
-    return s->act->run(s);
-}
-
-/* The slot of one that was killed before the watch had heard of it is found when the next one ends. */
-static void let_one_come_and_go(void)
-{
-    pid_t pid = test_fork();
-    if (pid == 0)
-        _exit(claim_of_mine() ? 0 : 1);
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        ck_assert_int_eq(errno, EINTR);
-    ck_assert_int_eq(status, 0);
-}
-
-static void check(void *context, long point)
-{
-    scene *s = context;
-    (void)point;
-    if (s->act->judge)
-        s->act->judge(s);
-    for (int i = 0; i < s->peers; i++) /* if it was not heard of meanwhile */
-        while (waitpid(s->peer_pids[i], NULL, 0) < 0 && errno == EINTR) {
-        }
-    let_one_come_and_go();
-    yunta_arena_stats stats;
-    test_wait_until(yunta_arena_read_stats(&stats) == 0 && stats.processes <= s->processes, 10000);
-}
-
-static void sweep(const act *what, yunta_start_method method, long least)
-{
-    scene *s = step_shared(sizeof *s);
-    yunta_arena_stats stats;
-    s->act = what;
-    s->method = method;
-    ck_assert_uint_ne(claim_of_mine(), 0);
-    ck_assert_int_eq(start_one(s), 0); /* watch and server are there, and not of the family */
-    ck_assert_int_eq(yunta_arena_read_stats(&stats), 0);
-    s->processes = stats.processes;
-    syskill_plan plan = {
-        .setup = set_scene, .prepare = prepare, .run = run, .check = check, .context = s, .victim = what->victim};
-    long points = syskill_sweep(&plan);
-    printf("%s, %s: killed at %ld points\n", what->name, yunta_start_method_name(method), points);
-    ck_assert_int_ge(points, least);
-    step_unshare(s, sizeof *s);
-}
 
 START_TEST(starting_a_process)
 {
