@@ -27,6 +27,7 @@
 #include <yunta/pool.h>
 #include <yunta/future.h>
 #include <yunta/wait.h>
+#include <yunta/deadlock.h>
 #include <yunta/block.h>
 #include <yunta/dict.h>
 #include <yunta/vector.h>

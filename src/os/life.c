@@ -109,13 +109,31 @@ static const char *read_stat(pid_t pid, char *text, size_t size)
     return p && p[1] == ' ' ? p + 2 : NULL;
 }
 
-static uint64_t began_in(const char *stat)
+/* The number in one of its fields, of which the third is the first; 0 if there is none. */
+static uint64_t field_of(const char *stat, int wanted)
 {
-    for (int field = 3; stat && field < 22; field++) {
+    for (int field = 3; stat && field < wanted; field++) {
         stat = strchr(stat, ' ');
         stat = stat ? stat + 1 : NULL;
     }
-    return stat ? strtoull(stat, NULL, 10) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+    return stat ? strtoull(stat, NULL, 10) : 0;
+}
+
+static uint64_t began_in(const char *stat)
+{
+    return field_of(stat, 22) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+uint64_t yn_life_threads(pid_t pid, uint64_t known_ns)
+{
+    char text[1024];
+    const char *stat = read_stat(pid, text, sizeof text);
+    if (!stat)
+        return kill(pid, 0) != 0 && errno == ESRCH ? 0 : UINT64_MAX;
+    if (began_in(stat) > known_ns + YN_LIFE_TICK_NS)
+        return UINT64_MAX;
+    bool has_memory = field_of(stat, 23) != 0;
+    return has_memory ? field_of(stat, 20) : 0;
 }
 
 uint64_t yn_life_began_ns(pid_t pid)

@@ -57,6 +57,10 @@ int yn_life_see_child(pid_t pid, int *seen);
  * pid is not its any more (it was alive at `known_ns`, boot time), or it may not be read. */
 bool yn_life_zombie_status(pid_t pid, uint64_t known_ns, int *status);
 
+/* How many threads a process has, which was alive at `known_ns` (boot time); 0: it has ended, or is on its last steps;
+ * UINT64_MAX: that cannot be told. */
+uint64_t yn_life_threads(pid_t pid, uint64_t known_ns);
+
 /* Whether the process behind `seen` has ended, waiting until the deadline for it. */
 bool yn_life_has_ended(int seen, yn_deadline deadline);
 

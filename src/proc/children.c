@@ -205,6 +205,16 @@ static int look_at_child(yn_self *me, yn_child *c)
     return r;
 }
 
+/* Until it ends, or the time is over. Its seat says meanwhile whom it waits for: nothing depends on that. */
+static void await_life(yn_self *me, yn_child *c, uint32_t key, yn_deadline deadline)
+{
+    yn_wait_for(me, c->record, YN_WAITS_PROCESS, deadline);
+    bool seated = yn_wait_prepare(me, &c->record->changed.sequence, key, YN_NUDGE_COUNT) == 0;
+    yn_life_has_ended(c->seen, deadline);
+    if (seated)
+        yn_wait_cancel(me);
+}
+
 static int wait_for_child(yn_self *me, yn_child *c, yn_deadline deadline)
 {
     yn_event_shared *changed = &c->record->changed;
@@ -213,13 +223,15 @@ static int wait_for_child(yn_self *me, yn_child *c, yn_deadline deadline)
         if (c->seen < 0)
             yn_event_announce(changed);
         else if (deadline != 0)
-            yn_life_has_ended(c->seen, deadline);
+            await_life(me, c, key, deadline);
         if (look_at_child(me, c) == 0)
             return 0;
         if (yn_deadline_left(deadline) == 0)
             return -ETIMEDOUT;
-        if (c->seen < 0) /* its death will change what we sleep on */
-            yn_event_wait(me, changed, key, deadline);
+        if (c->seen >= 0)
+            continue;
+        yn_wait_for(me, c->record, YN_WAITS_PROCESS, deadline);
+        yn_event_wait(me, changed, key, deadline); /* its death will change what we sleep on */
     }
 }
 
@@ -273,6 +285,7 @@ static int wait_for_record(yn_self *me, yunta_process *record, int seen, yn_dead
             until = at_last ? yn_deadline_in(10) : death + status_grace_ns[1]; /* somebody else may be writing it */
             at_last = true;
         }
+        yn_wait_for(me, record, YN_WAITS_PROCESS, deadline);
         int r = yn_event_wait(me, &record->changed, key, until);
         if (r == -ENOMEM)
             return r;

@@ -7,8 +7,9 @@
 #include "os/futex.h"
 #include "os/life.h"
 #include "os/tool.h"
+#include "proc/record.h"
 #include "proc/watch.h"
-#include "sync/wait.h"
+#include "sync/deadlock.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -288,4 +289,19 @@ static void ask_to_ring(uint64_t number)
         yn_team_poke();
 }
 
-yn_wait_upcalls yn_wait_up = {.check_watch = check_watch, .ring = ask_to_ring};
+/* Of a record as it is found by who looks from outside: whatever it holds by now can be read. */
+static yn_claim process_of(const void *record)
+{
+    return atomic_load(&((const yunta_process *)record)->who);
+}
+
+static const char *name_of(const void *record)
+{
+    return ((const yunta_process *)record)->name;
+}
+
+yn_wait_upcalls yn_wait_up = {.check_watch = check_watch,
+                              .ring = ask_to_ring,
+                              .overdue = yn_deadlock_overdue,
+                              .process_of = process_of,
+                              .name_of = name_of};

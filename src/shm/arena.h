@@ -46,6 +46,10 @@ typedef struct yn_arena_shared {
     _Atomic uint64_t server;       /* claim of its slot, or 0 */
     _Atomic uint32_t server_ready; /* futex */
 
+    /* For who looks for deadlocks (sync/waits.h). */
+    _Atomic uint32_t notes_holders; /* locks note which thread has them, in processes that begin from now on */
+    _Atomic uint32_t overdue_naps;  /* who has slept in vain so often in a row looks for a deadlock; 0: nobody */
+
     YN_ALIGNED(64) struct yn_heap_shared *heap;
     yn_slot_table_shared slots;
     _Atomic(struct yn_listeners_shared *) listeners[YN_LISTENER_BUCKETS]; /* sync/listen.h */

@@ -129,6 +129,17 @@ static int lift_all(yn_team_fds *fds)
     return r;
 }
 
+/* YUNTA_DEADLOCK=SECONDS: deadlocks are to be looked for and printed (yunta/deadlock.h). */
+static void read_environment(yn_arena_shared *arena)
+{
+    const char *text = getenv("YUNTA_DEADLOCK");
+    unsigned long seconds = text ? strtoul(text, NULL, 10) : 0;
+    if (seconds == 0 || seconds >= UINT32_MAX)
+        return;
+    atomic_store(&arena->overdue_naps, (uint32_t)seconds);
+    atomic_store(&arena->notes_holders, 1);
+}
+
 static int make_team(void)
 {
     yn_team_fds fds = {-1, -1, {-1, -1}, {-1, -1}};
@@ -156,6 +167,7 @@ static int make_team(void)
             munmap(arena, arena->limit);
         return r;
     }
+    read_environment(arena);
     yn_team = fds;
     atomic_store(&team_arena, arena);
     return 0;
@@ -184,7 +196,14 @@ YN_IN_CHILD yn_self *yn_self_become(yn_claim claim)
         return NULL;
     atomic_store(&me->slot->joined_ns, yn_boot_ns());
     atomic_store(&yn_private_page->claim, claim);
+    atomic_store(&yn_private_page->brief, atomic_load(&me->arena->notes_holders) ? 0 : claim);
     return me;
+}
+
+void yn_self_note_holders(yn_self *me)
+{
+    atomic_store(&me->arena->notes_holders, 1);
+    atomic_store(&yn_private_page->brief, 0);
 }
 
 int yn_self_adopt_team(const yn_team_fds *fds)
@@ -211,6 +230,7 @@ static int join_team(void)
     yn_self *me = yn_self_become(claim);
     r = !me ? -EAGAIN : yn_self_up.announce ? yn_self_up.announce(me) : 0;
     if (r != 0) {
+        atomic_store(&yn_private_page->brief, 0);
         atomic_store(&yn_private_page->claim, 0);
         yn_slot_declare_dead(&atomic_load(&team_arena)->slots, claim);
         yn_slot_free(&atomic_load(&team_arena)->slots, claim);
@@ -271,6 +291,10 @@ YN_IN_CHILD yn_seat_shared *yn_seat_get(yn_self *me)
             seat = more_seats(me);
     }
     me->seat = seat;
+    if (seat) {
+        atomic_store_explicit(&seat->self, (uint64_t)(uintptr_t)me, memory_order_relaxed);
+        atomic_store_explicit(&seat->thread, (uint32_t)yn_raw0(SYS_gettid), memory_order_relaxed);
+    }
     yn_self_note_thread(me);
     return seat;
 }

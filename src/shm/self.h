@@ -13,6 +13,8 @@ typedef struct yn_self {
     yn_seat_shared *seat;             /* of this thread; NULL until it first sleeps (sync/wait.c) */
     uint64_t deaths;                  /* counted when it was last about to sleep (sync/wait.c) */
     uint64_t looked_ns;               /* when it last looked whether the watch lives, or first slept (sync/wait.c) */
+    uint64_t waits;                   /* for what it is about to sleep (sync/wait.h) */
+    uint32_t naps;                    /* how often in a row it has slept in vain (sync/wait.c) */
     struct yn_heap_lane_shared *lane; /* of this thread; NULL until it first allocates a small block (heap_lane.c) */
     yn_claim lane_claim;              /* the claim if there is a lane, else YN_NO_LANE: one look tells both */
     int arena_fd;
@@ -25,7 +27,8 @@ typedef struct yn_self {
  * using. */
 typedef struct yn_private {
     _Atomic yn_claim claim;
-    _Atomic uint32_t lock; /* of attaching; wiped with the rest, so that no child inherits it held */
+    _Atomic yn_claim brief; /* the same; 0 while locks note which thread has them: then it takes the long way */
+    _Atomic uint32_t lock;  /* of attaching; wiped with the rest, so that no child inherits it held */
     _Atomic uint32_t children_lock;
     void *_Atomic children;   /* what this process started (proc/children.c) */
     void *_Atomic exit_hooks; /* proc/exit.c */
@@ -64,6 +67,15 @@ static inline yn_claim yn_self_claim(void)
 {
     return atomic_load_explicit(&yn_private_page->claim, memory_order_relaxed);
 }
+
+/* The same for what need not note which thread does it. */
+static inline yn_claim yn_self_brief(void)
+{
+    return atomic_load_explicit(&yn_private_page->brief, memory_order_relaxed);
+}
+
+/* From now on locks note their thread, in this process and in those that begin later. */
+void yn_self_note_holders(yn_self *me);
 
 /* The slow half of yn_self_get: makes the team, or joins it. */
 yn_self *yn_self_attach(int *error);

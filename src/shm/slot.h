@@ -36,6 +36,9 @@ typedef struct yn_seat_shared {
     _Atomic(struct yn_seat_shared *) next;
     _Atomic uint64_t deaths; /* so many had been counted when its thread last looked whether to sleep */
     uint64_t pad[3];
+    _Atomic uint64_t waits;  /* what for, as far as that can have a holder (sync/wait.h); 0: something else */
+    _Atomic uint64_t self;   /* whose seat it is: the address of its yn_self, in its process … */
+    _Atomic uint32_t thread; /* … and the system's number for it */
 } YN_ALIGNED(64) yn_seat_shared;
 
 typedef struct yn_slot_shared {

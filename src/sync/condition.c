@@ -56,13 +56,17 @@ static int wait(yn_self *me, yunta_condition *condition, yunta_lock *lock, yn_de
         return -ENOMEM;
     uint32_t key = atomic_load(&condition->sequence);
     atomic_store(&condition->waiters, 1);
+    if (yn_lock_is_to_be_noted())
+        yn_lock_note_release(me, lock);
     int r = yn_lock_release(me, lock);
     if (r != 0)
         return r;
     /* Whoever changes what we wait for holds the lock, so comes after our release, and changes the sequence after it.
      */
     r = yn_wait_on(me, &condition->sequence, key, deadline);
-    int taken = yn_lock_acquire(me, lock, YN_NEVER);
+    int taken = yn_lock_acquire_as(me, lock, YN_NEVER, YN_WAITS_LOCK);
+    if (yn_lock_is_to_be_noted())
+        yn_lock_note_taken(me, lock, taken);
     return taken != 0 ? taken : r;
 }
 

@@ -5,6 +5,7 @@
 #include "os/futex.h"
 #include "shm/heap.h"
 #include "sync/listen.h"
+#include "sync/waits.h"
 
 /* One look at the word: takes the lock if that can be. 1: not yet. */
 static int try_take(yn_self *me, struct yunta_lock *lock, uint64_t *word, uint64_t extra)
@@ -28,11 +29,13 @@ static int try_take(yn_self *me, struct yunta_lock *lock, uint64_t *word, uint64
 }
 
 /* Goes to sleep on the word as it is now, with the waiters' flag set and the nudge cleared. 0: look again. */
-static int sleep_on(yn_self *me, struct yunta_lock *lock, uint64_t word, yn_deadline deadline)
+static int sleep_on(yn_self *me, struct yunta_lock *lock, uint64_t word, yn_deadline deadline, yn_waits kind)
 {
     uint64_t asleep = (word | YN_LOCK_WAITERS) & ~YN_CLAIM_NUDGED;
     if (asleep != word && !atomic_compare_exchange_strong(&lock->word, &word, asleep))
         return 0;
+    if (kind != YN_WAITS_NOBODY)
+        yn_wait_for(me, lock, kind, deadline);
     int r = yn_wait_prepare(me, yn_claim_futex(&lock->word), (uint32_t)asleep, YN_NUDGE_CLAIM);
     if (r != 0)
         return r;
@@ -57,7 +60,7 @@ static void pass_on(struct yunta_lock *lock)
         yn_futex_wake(yn_claim_futex(&lock->word), 1);
 }
 
-static YN_NOINLINE int acquire_slow(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
+static YN_NOINLINE int acquire_slow(yn_self *me, struct yunta_lock *lock, yn_deadline deadline, yn_waits kind)
 {
     yn_spin spin = {0, 0};
     uint64_t extra = 0; /* once we have slept, others may still */
@@ -73,7 +76,7 @@ static YN_NOINLINE int acquire_slow(yn_self *me, struct yunta_lock *lock, yn_dea
                 pass_on(lock);
             return -ETIMEDOUT;
         }
-        r = sleep_on(me, lock, word, deadline);
+        r = sleep_on(me, lock, word, deadline, kind);
         if (r != 0 && r != -ETIMEDOUT)
             return r;
         extra = YN_LOCK_WAITERS;
@@ -81,13 +84,18 @@ static YN_NOINLINE int acquire_slow(yn_self *me, struct yunta_lock *lock, yn_dea
     }
 }
 
-int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
+int yn_lock_acquire_as(yn_self *me, struct yunta_lock *lock, yn_deadline deadline, yn_waits kind)
 {
     uint64_t open = 0;
     if (YN_LIKELY(atomic_compare_exchange_strong_explicit(&lock->word, &open, me->claim, memory_order_acquire,
                                                           memory_order_relaxed)))
         return 0;
-    return acquire_slow(me, lock, deadline);
+    return acquire_slow(me, lock, deadline, kind);
+}
+
+int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
+{
+    return yn_lock_acquire_as(me, lock, deadline, YN_WAITS_NOBODY);
 }
 
 /* What the word said of those who wait. */
@@ -138,6 +146,34 @@ int yn_lock_mark_consistent(yn_self *me, struct yunta_lock *lock)
     return 0;
 }
 
+static _Atomic uint64_t *noted_thread(struct yunta_lock *lock)
+{
+    return &((yn_noted_lock_shared *)lock)->thread;
+}
+
+void yn_lock_note_taken(yn_self *me, struct yunta_lock *lock, int r)
+{
+    yn_seat_shared *seat = r == 0 || r == -EOWNERDEAD ? yn_seat_get(me) : NULL;
+    if (seat)
+        atomic_store(noted_thread(lock), yn_lock_thread(me->claim, atomic_load(&seat->thread)));
+}
+
+void yn_lock_note_release(yn_self *me, struct yunta_lock *lock)
+{
+    if (yn_claim_who(atomic_load(&lock->word)) == me->claim)
+        atomic_store(noted_thread(lock), 0);
+}
+
+int yn_lock_read_holder(yn_self *me, const void *object, yn_waits_seen *seen)
+{
+    struct yunta_lock *lock = (struct yunta_lock *)(uintptr_t)object;
+    yn_claim owner = yn_claim_who(atomic_load(&lock->word));
+    uint64_t noted = atomic_load(noted_thread(lock)), thread = noted & YN_LOCK_THREAD_MASK;
+    if (thread == 0 || noted != yn_lock_thread(owner, (uint32_t)thread))
+        thread = 0; /* nobody has noted it, or one who is dead */
+    return yn_waits_add_holder(me, seen, (yn_holder){.process = owner, .thread = thread});
+}
+
 int yunta_lock_create(yunta_lock **lock)
 {
     int r = lock ? 0 : -EINVAL;
@@ -145,7 +181,7 @@ int yunta_lock_create(yunta_lock **lock)
     if (!me)
         return r;
     void *block;
-    r = yn_heap_alloc_zeroed(me, &block, sizeof **lock, YN_CACHE_LINE);
+    r = yn_heap_alloc_zeroed(me, &block, sizeof(yn_noted_lock_shared), YN_CACHE_LINE);
     if (r == 0)
         *lock = block;
     return r;
@@ -164,14 +200,19 @@ static YN_NOINLINE int acquire_as_member(yunta_lock *lock, int milliseconds)
 {
     int r = -EINVAL;
     yn_self *me = lock ? yn_self_get(&r) : NULL;
-    return me ? yn_lock_acquire(me, lock, yn_deadline_in(milliseconds)) : r;
+    if (!me)
+        return r;
+    r = yn_lock_acquire_as(me, lock, yn_deadline_in(milliseconds), YN_WAITS_LOCK);
+    if (yn_lock_is_to_be_noted())
+        yn_lock_note_taken(me, lock, r);
+    return r;
 }
 
 /* An open lock is the process's by one swap: it needs no thread's self, and no frame. Each of the two functions lies in
  * one cache line of code: two processor cycles less for a pair, of nineteen. */
 YN_ALIGNED(YN_CACHE_LINE) int yunta_lock_acquire(yunta_lock *lock, int milliseconds)
 {
-    yn_claim me = yn_self_claim();
+    yn_claim me = yn_self_brief();
     uint64_t open = 0;
     if (YN_LIKELY(lock && me != 0) && YN_LIKELY(atomic_compare_exchange_strong_explicit(
                                           &lock->word, &open, me, memory_order_acquire, memory_order_relaxed)))
@@ -190,12 +231,16 @@ static YN_NOINLINE int release_as_member(yunta_lock *lock)
 {
     int r = -EINVAL;
     yn_self *me = lock ? yn_self_get(&r) : NULL;
-    return me ? yn_lock_release(me, lock) : r;
+    if (!me)
+        return r;
+    if (yn_lock_is_to_be_noted())
+        yn_lock_note_release(me, lock);
+    return yn_lock_release(me, lock);
 }
 
 YN_ALIGNED(YN_CACHE_LINE) int yunta_lock_release(yunta_lock *lock)
 {
-    yn_claim me = yn_self_claim();
+    yn_claim me = yn_self_brief();
     if (YN_UNLIKELY(!lock || me == 0 || atomic_load_explicit(&lock->word, memory_order_relaxed) != me))
         return release_as_member(lock);
     uint64_t word = atomic_exchange_explicit(&lock->word, 0, memory_order_release);

@@ -18,8 +18,33 @@ struct yunta_lock {
     _Atomic uint64_t word;
 };
 
+/* What a program has as a yunta_lock is one of these. */
+typedef struct yn_noted_lock_shared {
+    struct yunta_lock lock;
+    _Atomic uint64_t thread; /* which one has it: noted if that is wanted, by who takes it; 0 before it lets go */
+} yn_noted_lock_shared;
+
+/* A thread as it is noted there: as much of its claim as there is room for, and the system's number for it. */
+#define YN_LOCK_THREAD_MASK UINT64_C(0xffffff)
+static inline uint64_t yn_lock_thread(yn_claim claim, uint32_t thread)
+{
+    return (claim >> 4) << 24 | (thread & YN_LOCK_THREAD_MASK);
+}
+
+/* For a program's lock that has been taken if `r` says so, by a process that notes holders. */
+void yn_lock_note_taken(yn_self *me, struct yunta_lock *lock, int r);
+void yn_lock_note_release(yn_self *me, struct yunta_lock *lock);
+
+static inline bool yn_lock_is_to_be_noted(void)
+{
+    return YN_UNLIKELY(yn_self_brief() == 0);
+}
+
 /* 0, -EOWNERDEAD (taken as well), YUNTA_EBROKEN, -ETIMEDOUT, -ENOMEM. */
 int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline);
+
+/* The same for what is seen by programs: who sleeps says what for. */
+int yn_lock_acquire_as(yn_self *me, struct yunta_lock *lock, yn_deadline deadline, yn_waits kind);
 int yn_lock_release(yn_self *me, struct yunta_lock *lock); /* 0 or -EPERM */
 int yn_lock_mark_consistent(yn_self *me, struct yunta_lock *lock);
 

@@ -3,7 +3,7 @@
  * Next: sync/README.md for the invariants. */
 #include "shm/heap.h"
 #include "sync/thread.h"
-#include "sync/wait.h"
+#include "sync/waits.h"
 
 #include <yunta/barrier.h>
 
@@ -14,6 +14,13 @@ struct yunta_once {
     _Atomic uint64_t word; /* 0; the claim of who is at it; DONE */
     yn_thread_shared doer; /* which of its threads */
 };
+
+int yn_once_read_holder(yn_self *me, const void *object, yn_waits_seen *seen)
+{
+    yunta_once *once = (yunta_once *)(uintptr_t)object;
+    yn_claim owner = yn_claim_who(atomic_load(&once->word));
+    return yn_waits_add_holder(me, seen, (yn_holder){.process = owner, .self = yn_thread_of(owner, &once->doer)});
+}
 
 int yunta_once_create(yunta_once **once)
 {
@@ -62,6 +69,7 @@ static int await_turn(yn_self *me, yunta_once *once, yn_deadline deadline)
             return found;
         if (r != 0)
             return r;
+        yn_wait_for(me, once, YN_WAITS_ONCE, deadline);
         r = yn_event_wait(me, &once->changed, key, deadline);
     }
 }

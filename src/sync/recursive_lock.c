@@ -4,6 +4,7 @@
 #include "shm/heap.h"
 #include "sync/lock.h"
 #include "sync/thread.h"
+#include "sync/waits.h"
 
 #include <yunta/rwlock.h>
 
@@ -12,6 +13,15 @@ struct yunta_recursive_lock {
     yn_thread_shared owner;
     uint32_t depth; /* further times; the owner's */
 };
+
+_Static_assert(offsetof(struct yunta_recursive_lock, lock) == 0, "who waits for the lock waits for the whole");
+
+int yn_recursive_lock_read_holder(yn_self *me, const void *object, yn_waits_seen *seen)
+{
+    yunta_recursive_lock *lock = (yunta_recursive_lock *)(uintptr_t)object;
+    yn_claim owner = yn_claim_who(atomic_load(&lock->lock.word));
+    return yn_waits_add_holder(me, seen, (yn_holder){.process = owner, .self = yn_thread_of(owner, &lock->owner)});
+}
 
 int yunta_recursive_lock_create(yunta_recursive_lock **lock)
 {
@@ -47,7 +57,7 @@ int yunta_recursive_lock_acquire(yunta_recursive_lock *lock, int milliseconds)
         lock->depth++;
         return 0;
     }
-    r = yn_lock_acquire(me, &lock->lock, yn_deadline_in(milliseconds));
+    r = yn_lock_acquire_as(me, &lock->lock, yn_deadline_in(milliseconds), YN_WAITS_RECURSIVE_LOCK);
     if (r == 0 || r == -EOWNERDEAD) {
         lock->depth = 0; /* the dead may have left something else */
         yn_thread_set(me, &lock->owner);

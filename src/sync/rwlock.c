@@ -2,7 +2,7 @@
  * Never counts readers: a number cannot say which of them has died.
  * Next: sync/README.md for the invariants; sync/lock.c, the writer's part. */
 #include "shm/heap.h"
-#include "sync/lock.h"
+#include "sync/waits.h"
 
 #include <yunta/rwlock.h>
 
@@ -100,8 +100,10 @@ static int await_readers(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
             return 0;
         if (r != 0)
             return r;
-        if (!yn_spin_more(&spin, deadline == 0 ? 0 : yn_spin_ns()))
-            r = yn_event_wait(me, &lock->readers, key, deadline);
+        if (yn_spin_more(&spin, deadline == 0 ? 0 : yn_spin_ns()))
+            continue;
+        yn_wait_for(me, lock, YN_WAITS_READERS, deadline);
+        r = yn_event_wait(me, &lock->readers, key, deadline);
     }
 }
 
@@ -120,7 +122,7 @@ static int take_writer(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
 {
     if (!yn_seat_get(me))
         return -ENOMEM; /* now: with something in question there is no going back */
-    int r = yn_lock_acquire(me, &lock->writer, deadline);
+    int r = yn_lock_acquire_as(me, &lock->writer, deadline, YN_WAITS_WRITE);
     if (r != -EOWNERDEAD || atomic_load(&lock->inside) != 0)
         return r;
     yn_lock_mark_consistent(me, &lock->writer);
@@ -201,7 +203,35 @@ static int acquire_read(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
         } else if (r == 1 && waited != 0) {
             return waited;
         } else if (r == 1 && !yn_spin_more(&spin, deadline == 0 ? 0 : yn_spin_ns())) {
+            yn_wait_for(me, lock, YN_WAITS_READ, deadline);
             waited = yn_event_wait(me, &lock->released, key, deadline);
+        }
+    }
+    return r;
+}
+
+_Static_assert(offsetof(struct yunta_rwlock, writer) == 0, "who waits for the writer's word waits for the whole");
+
+int yn_rwlock_read_writer(yn_self *me, const void *object, yn_waits_seen *seen)
+{
+    yunta_rwlock *lock = (yunta_rwlock *)(uintptr_t)object;
+    yn_claim writer = yn_claim_who(atomic_load(&lock->writer.word));
+    return yn_waits_add_holder(me, seen, (yn_holder){.process = writer});
+}
+
+/* The dead do not count: their cells are emptied by who waits. */
+int yn_rwlock_read_readers(yn_self *me, const void *object, yn_waits_seen *seen)
+{
+    yunta_rwlock *lock = (yunta_rwlock *)(uintptr_t)object;
+    int r = 0;
+    for (unsigned k = 0; r == 0 && k < SEGMENTS; k++) {
+        _Atomic uint64_t *cells = atomic_load(&lock->segment[k]);
+        if (!cells || !yn_waits_can_read(me, (void *)cells, sizeof *cells * SEGMENT_CELLS(k)))
+            return r;
+        for (uint32_t i = 0; r == 0 && i < SEGMENT_CELLS(k); i++) {
+            yn_claim reader = atomic_load(&cells[i]);
+            if (yn_claim_is_alive(&me->arena->slots, reader))
+                r = yn_waits_add_holder(me, seen, (yn_holder){.process = reader});
         }
     }
     return r;

@@ -2,7 +2,7 @@
  * Never counts its waiters, never keeps a number that a death could make wrong for ever.
  * Next: sync/README.md for the invariants; sync/lock.c for the same idea with one unit. */
 #include "shm/heap.h"
-#include "sync/wait.h"
+#include "sync/waits.h"
 
 #include <yunta/sync.h>
 
@@ -144,6 +144,7 @@ static int acquire(yn_self *me, yunta_semaphore *semaphore, yn_deadline deadline
             break;
         if (is_over(semaphore, key, deadline))
             return -ETIMEDOUT;
+        yn_wait_for(me, semaphore, YN_WAITS_SEMAPHORE, deadline);
         if (yn_event_wait(me, &semaphore->released, key, deadline) == -ENOMEM)
             return -ENOMEM;
         slept = true;
@@ -195,6 +196,26 @@ static int fill(yn_self *me, yunta_semaphore *semaphore, uint32_t units)
         r = add_segment(me, semaphore, k);
     for (uint32_t i = 0; r == 0 && i < units; i++)
         atomic_store(cell_at(semaphore, i), 0);
+    return r;
+}
+
+/* A unit that is free, or a dead one's, is a process that is not alive. */
+int yn_semaphore_read_holders(yn_self *me, const void *object, yn_waits_seen *seen)
+{
+    yunta_semaphore *semaphore = (yunta_semaphore *)(uintptr_t)object;
+    if (semaphore->unowned)
+        return yn_waits_add_holder(me, seen, (yn_holder){0});
+    int r = 0;
+    for (unsigned k = 0; r == 0 && k < SEGMENTS; k++) {
+        _Atomic uint64_t *cells = atomic_load(&semaphore->segment[k]);
+        if (!cells || !yn_waits_can_read(me, (void *)cells, sizeof *cells * SEGMENT_CELLS(k)))
+            return r;
+        for (uint32_t i = 0; r == 0 && i < SEGMENT_CELLS(k); i++) {
+            uint64_t cell = atomic_load(&cells[i]);
+            if (cell != ABSENT && cell != NEVER)
+                r = yn_waits_add_holder(me, seen, (yn_holder){.process = cell});
+        }
+    }
     return r;
 }
 

@@ -31,4 +31,11 @@ static inline bool yn_thread_is_me(const yn_self *me, const yn_thread_shared *th
            atomic_load_explicit(&thread->thread, memory_order_relaxed) == (uint64_t)(uintptr_t)me;
 }
 
+/* Which thread of this process is named; 0 if it is another process's. By anybody. */
+static inline uint64_t yn_thread_of(yn_claim process, const yn_thread_shared *thread)
+{
+    bool is = process != 0 && atomic_load(&thread->process) == process;
+    return is ? atomic_load(&thread->thread) : 0;
+}
+
 #endif

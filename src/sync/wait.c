@@ -13,9 +13,12 @@ static const uint64_t belt_ns = UINT64_C(1000000000);
 YN_IN_CHILD int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind)
 {
     yn_seat_shared *seat = yn_seat_get(me);
+    uint64_t waits = me->waits;
+    me->waits = 0;
     if (!seat)
         return -ENOMEM;
     atomic_fetch_add(&seat->turn, 1);
+    atomic_store_explicit(&seat->waits, waits, memory_order_relaxed);
     atomic_store_explicit(&seat->expected, expected, memory_order_relaxed);
     atomic_store_explicit(&seat->nudge, (uint32_t)kind, memory_order_relaxed);
     atomic_store_explicit(&seat->deaths, atomic_load(&me->arena->deaths), memory_order_relaxed);
@@ -39,6 +42,17 @@ YN_IN_CHILD static void look_after_watch(yn_self *me, bool is_due)
         yn_wait_up.check_watch(me);
 }
 
+/* Another second has passed: perhaps nobody is left who could end it. While the seat still says what we wait for. */
+static void look_for_deadlock(yn_self *me)
+{
+    uint32_t most = atomic_load_explicit(&me->arena->overdue_naps, memory_order_relaxed);
+    if (most == 0 || me->naps == UINT32_MAX)
+        return;
+    me->naps++;
+    if (me->naps >= most && yn_wait_up.overdue && yn_wait_up.overdue(me))
+        me->naps = UINT32_MAX; /* it has been told */
+}
+
 YN_IN_CHILD int yn_wait_commit(yn_self *me, yn_deadline deadline)
 {
     yn_seat_shared *seat = me->seat;
@@ -50,6 +64,10 @@ YN_IN_CHILD int yn_wait_commit(yn_self *me, yn_deadline deadline)
         r = yn_futex_wait(word, atomic_load_explicit(&seat->expected, memory_order_relaxed), nap);
         bool in_vain = r == -ETIMEDOUT && nap < left;
         look_after_watch(me, in_vain);
+        if (in_vain)
+            look_for_deadlock(me);
+        else
+            me->naps = 0;
         r = in_vain ? 0 : r;
     }
     yn_wait_cancel(me);

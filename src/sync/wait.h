@@ -17,8 +17,35 @@
 typedef struct yn_wait_upcalls {
     void (*check_watch)(yn_self *me);
     void (*ring)(uint64_t number);
+    bool (*overdue)(yn_self *me); /* sync/deadlock.h */
+    yn_claim (*process_of)(const void *record);
+    const char *(*name_of)(const void *record);
 } yn_wait_upcalls;
 extern yn_wait_upcalls yn_wait_up;
+
+/* What one sleeps for, where that can have a holder: noted in the seat for who looks for deadlocks (sync/waits.h), by
+ * the address of the object, which is a multiple of 16, with one of these, and whether there is a time limit. */
+typedef enum yn_waits {
+    YN_WAITS_NOBODY = 0, /* anything else */
+    YN_WAITS_LOCK,
+    YN_WAITS_RECURSIVE_LOCK,
+    YN_WAITS_READ,
+    YN_WAITS_WRITE,   /* for the writer's word */
+    YN_WAITS_READERS, /* for the readers to leave */
+    YN_WAITS_SEMAPHORE,
+    YN_WAITS_ONCE,
+    YN_WAITS_PROCESS,
+    YN_WAITS_KINDS
+} yn_waits;
+
+#define YN_WAITS_MASK UINT64_C(15)
+#define YN_WAITS_LIMITED (UINT64_C(1) << 63)
+
+/* Right before one of the next ones; of the thread's own, so for nothing. */
+static inline void yn_wait_for(yn_self *me, const void *object, yn_waits kind, yn_deadline deadline)
+{
+    me->waits = (uint64_t)(uintptr_t)object | (uint64_t)kind | (deadline == YN_NEVER ? 0 : YN_WAITS_LIMITED);
+}
 
 /* -ENOMEM if the thread can have no seat. */
 int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind);

@@ -45,6 +45,7 @@ yn_self *sim_self_get(int *error);
 yn_claim sim_self_claim(void);
 #define yn_self_get(error) sim_self_get(error)
 #define yn_self_claim() sim_self_claim()
+#define yn_self_brief() sim_self_claim()
 
 /* A chain of small rings, so that it grows within a few messages. */
 #ifdef YN_LINK_CELLS_FIRST
