@@ -5,6 +5,7 @@ import argparse
 import collections
 import glob
 import hashlib
+import itertools
 import os
 import re
 import shlex
@@ -98,7 +99,7 @@ class Judge:
         self.plain, self.sim = flags(DEV, "yunta_objects"), flags(DEV, "yunta_sim_core")
         self.threads = flags(TSAN, "yunta_objects") if os.path.exists(TSAN + "/libyunta_testlib.a") else None
         own = sorted(t[6:-2] for folder in ("sync", "shm", "comm") for t in glob.glob(f"tests/{folder}/test_{self.stem}*.c"))
-        self.tests = list(dict.fromkeys(own + BESIDE.get(self.stem, "").split()))
+        self.tests = list(dict.fromkeys(own + BESIDE.get(self.stem, "").split() + ["sync/test_no_memory", "sync/test_threads"]))
         self.long = LONG.get(self.stem, "").split()
         with tempfile.TemporaryDirectory() as folder:
             self.same = self.objects(folder, self.text)
@@ -132,7 +133,7 @@ class Judge:
 
     def tsan_tests(self):
         """Programs that are meant for ThreadSanitizer, as far as they are built."""
-        for test in dict.fromkeys(self.tests + ["comm/test_topic", "pool/test_threads"]):
+        for test in dict.fromkeys(["sync/test_threads", *self.tests, "comm/test_topic", "pool/test_threads"]):
             target = test.replace("/test_", "_")
             if os.path.exists(f"{TSAN}/tests/test_{target}"):
                 with open(f"tests/{test}.c") as source:
@@ -155,12 +156,12 @@ class Judge:
                     yield test.replace("/test_", "."), [self.linked(DEV, target, folder, f"{folder}/plain.o")]
         for scene in scenes:
             yield "sim." + scene, [sim, "--scene", scene, "--from", "5000", "--schedules", "20000"]
+        if self.threads and (is_long or is_same_code):
+            compiled("cc", self.threads, source, f"{folder}/threads.o")
+            for target in itertools.islice(self.tsan_tests(), None if is_long else 1):
+                yield "tsan." + target[5:], [self.linked(TSAN, target, folder, f"{folder}/threads.o")]
         if not is_long:
             return
-        if self.threads:
-            compiled("cc", self.threads, source, f"{folder}/threads.o")
-            for target in self.tsan_tests():
-                yield "tsan." + target[5:], [self.linked(TSAN, target, folder, f"{folder}/threads.o")]
         for test in self.long if not is_same_code else ():
             target = "test_" + test.replace("/test_", "_")
             yield test.replace("/test_", "."), [self.linked(DEV, target, folder, f"{folder}/plain.o")]
@@ -257,7 +258,9 @@ def main():
     parser.add_argument("--sample", type=int, help="so many mutants only")
     parser.add_argument("--seed", default="0", help="which ones, and in which order")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no mutant after so long; the next run goes on")
-    parser.add_argument("--again", action="store_true", help="judge the survivors once more, by the long tests too")
+    parser.add_argument("--kinds", help="of these only, as compare,drop")
+    parser.add_argument("--again", action="store_true", help="judge the survivors once more")
+    parser.add_argument("--long", action="store_true", help="by the long tests too: ThreadSanitizer, kills at each instruction")
     parser.add_argument("--report", action="store_true", help="only show what is known")
     parser.add_argument("--least", type=float, default=0, help="fail below so many per cent")
     parser.add_argument("--one", metavar="NUMBER", help="show one mutant, and what notices it")
@@ -265,7 +268,8 @@ def main():
     o = parser.parse_args()
     began, ledger = time.monotonic(), Ledger()
     judges = [Judge(name) for name in o.files or CORE]
-    all_of_them = [(judge, m) for judge in judges for m in judge.mutants]
+    all_of_them = [(judge, m) for judge in judges for m in judge.mutants
+                   if not o.kinds or m.kind in o.kinds.split(",")]
     all_of_them.sort(key=lambda jm: hashlib.sha1((o.seed + jm[1].number).encode()).digest())
     if o.one:
         for judge, mutant in all_of_them:
@@ -276,7 +280,7 @@ def main():
 
     def one(judge, mutant):
         if time.monotonic() - began < o.seconds:
-            ledger.write(mutant, *judge.judge(mutant, ledger.is_twin, o.again))
+            ledger.write(mutant, *judge.judge(mutant, ledger.is_twin, o.long))
 
     if not o.report:
         wanted = [(j, m) for j, m in all_of_them if m.number in chosen and
