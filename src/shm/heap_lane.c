@@ -82,7 +82,8 @@ static void inherit(yn_heap_lane_shared *lane, yn_claim claim)
         for (uint32_t k = 0; k < count; k++) {
             yn_heap_span_shared *span = bin->held[k];
             yn_span_owner was = before;
-            if (!atomic_compare_exchange_strong(&span->owner, &was, owner))
+            /* Who died while it wrote this down may have left the number without the span. */
+            if (!span || !atomic_compare_exchange_strong(&span->owner, &was, owner))
                 continue;
             yn_span_gather(span);
             bin->held[kept++] = span;
@@ -211,7 +212,8 @@ void *yn_lane_alloc(yn_self *me, uint32_t number, uint32_t kind)
             span = yn_shelf_adopt(me->arena, number, lane->owner);
         if (!span && !(span = yn_span_build(me, number, lane->owner)))
             return scrape(me, number, kind);
-        bin->held[bin->count++] = span;
+        bin->held[bin->count] = span;
+        bin->count++;
     }
     return go_on_with(lane, number, span, kind);
 }

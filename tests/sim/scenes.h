@@ -26,7 +26,8 @@
     SCENE(queue_rings)                                                                                                 \
     SCENE(queue_stores)                                                                                                \
     SCENE(queue_rings_closed)                                                                                          \
-    SCENE(queue_stores_closed)
+    SCENE(queue_stores_closed)                                                                                         \
+    SCENE(heap)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)
