@@ -145,6 +145,42 @@ START_TEST(tickets_of_the_dead_are_used_again)
 }
 END_TEST
 
+/* It had come; or it was in the last round, and is to come. */
+START_TEST(who_comes_hears_of_a_party_that_died)
+{
+    set_scene();
+    if (_i == 0) {
+        atomic_store(&barrier->cell[0], other.claim);
+        atomic_store(&barrier->arrived, 1);
+    } else {
+        atomic_store(&barrier->cell[2], other.claim);
+    }
+    ck_assert(yn_slot_declare_dead(&me.arena->slots, other.claim));
+    ck_assert_int_eq(yunta_barrier_wait(barrier, 0), YUNTA_EBROKEN);
+    ck_assert_uint_eq(atomic_load(&barrier->broken), 1);
+    ck_assert_int_eq(yunta_barrier_reset(barrier), 0);
+    ck_assert_uint_eq(atomic_load(&barrier->broken), 0);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
+START_TEST(a_round_leaves_its_parties_and_no_tickets)
+{
+    set_scene();
+    meets = true;
+    ck_assert_int_eq(yunta_barrier_wait(barrier, YUNTA_FOREVER), 0);
+    ck_assert_uint_eq(atomic_load(&barrier->cell[0]), 0);
+    ck_assert_uint_eq(atomic_load(&barrier->cell[1]), 0);
+    ck_assert_uint_eq(atomic_load(&barrier->cell[2]), me.claim);
+    ck_assert_uint_eq(atomic_load(&barrier->cell[3]), other.claim);
+    ck_assert_int_eq(yunta_barrier_reset(barrier), 0);
+    ck_assert_int_eq(yunta_barrier_wait(barrier, 1), -ETIMEDOUT);
+    for (int i = 0; i < 4; i++)
+        ck_assert_uint_eq(atomic_load(&barrier->tickets->ticket[i].owner), 0);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("barrier, looking");
@@ -154,6 +190,8 @@ static Suite *make(void)
     tcase_add_test(cases, however_late_one_looks_one_learns_how_ones_own_round_ended);
     tcase_add_test(cases, an_outcome_counts_when_the_round_has_moved_on);
     tcase_add_test(cases, tickets_of_the_dead_are_used_again);
+    tcase_add_loop_test(cases, who_comes_hears_of_a_party_that_died, 0, 2);
+    tcase_add_test(cases, a_round_leaves_its_parties_and_no_tickets);
     return suite;
 }
 
