@@ -1,0 +1,130 @@
+/* The lock's word after each step, by itself: who is woken, and which flags are kept. It must not need a second
+ * process. Read next: test_lock_death.c; src/sync/lock.h. */
+#include "test.h"
+
+#include "os/futex.h"
+#include "sync/lock.h"
+
+static int wakes, woken; /* how often somebody was to be woken, and how many */
+#define yn_futex_wake(word, sleepers) (wakes++, woken = (sleepers))
+#include "sync/lock.c"
+
+static yn_self *self(void)
+{
+    int error;
+    yn_self *me = yn_self_get(&error);
+    ck_assert_ptr_nonnull(me);
+    return me;
+}
+
+/* Of nobody, since no slot has come to that. */
+static const yn_claim dead = UINT64_C(4711) << 24;
+
+static uint64_t word_of(yunta_lock *lock)
+{
+    return atomic_load(&lock->word);
+}
+
+START_TEST(an_open_lock_is_all_zero)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    ck_assert_int_eq(yunta_lock_acquire(lock, 0), 0);
+    ck_assert_uint_eq(word_of(lock), self()->claim);
+    ck_assert_int_eq(yunta_lock_release(lock), 0);
+    ck_assert_uint_eq(word_of(lock), 0);
+    ck_assert_int_eq(yn_lock_acquire(self(), lock, 0), 0);
+    ck_assert_uint_eq(word_of(lock), self()->claim);
+    ck_assert_int_eq(yn_lock_release(self(), lock), 0);
+    ck_assert_uint_eq(word_of(lock), 0);
+    ck_assert_int_eq(wakes, 0);
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+START_TEST(who_releases_wakes_one_or_leaves_it_broken_to_all)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    for (int internal = 0; internal < 2; internal++) {
+        atomic_store(&lock->word, self()->claim | YN_LOCK_WAITERS);
+        ck_assert_int_eq(internal ? yn_lock_release(self(), lock) : yunta_lock_release(lock), 0);
+        ck_assert_uint_eq(word_of(lock), 0);
+        ck_assert_int_eq(wakes, 2 * internal + 1);
+        ck_assert_int_eq(woken, 1);
+        atomic_store(&lock->word, self()->claim | YN_LOCK_WAITERS | YN_LOCK_DIED);
+        ck_assert_int_eq(internal ? yn_lock_release(self(), lock) : yunta_lock_release(lock), 0);
+        ck_assert_uint_eq(word_of(lock), YN_LOCK_DIED);
+        ck_assert_int_eq(wakes, 2 * internal + 2);
+        ck_assert_int_eq(woken, YN_WAKE_ALL);
+    }
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+/* Sleepers and listeners of the dead one's time are kept in mind. */
+START_TEST(who_takes_it_from_the_dead_keeps_the_flags)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    for (uint64_t listens = 0; listens <= YN_LOCK_LISTENS; listens += YN_LOCK_LISTENS) {
+        atomic_store(&lock->word, dead | listens | YN_CLAIM_NUDGED);
+        ck_assert_int_eq(yunta_lock_acquire(lock, 0), -EOWNERDEAD);
+        ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_DIED | YN_LOCK_WAITERS | listens);
+        ck_assert_int_eq(yunta_lock_mark_consistent(lock), 0);
+        ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_WAITERS | listens);
+    }
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+/* The wake that who gives up may have had goes on: to a sleeper, if it is open; else by who releases. */
+START_TEST(who_gives_up_passes_its_wake_on)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    pass_on(lock);
+    ck_assert_int_eq(wakes, 1);
+    ck_assert_int_eq(woken, 1);
+    ck_assert_uint_eq(word_of(lock), 0);
+    for (uint64_t had = 0; had <= YN_LOCK_WAITERS; had += YN_LOCK_WAITERS) {
+        atomic_store(&lock->word, self()->claim | had);
+        pass_on(lock);
+        ck_assert_int_eq(wakes, 1);
+        ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_WAITERS);
+    }
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+START_TEST(a_listener_is_announced_to_an_owner_only)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    yn_lock_announce_listener(lock);
+    ck_assert_uint_eq(word_of(lock), 0);
+    atomic_store(&lock->word, self()->claim);
+    for (int i = 0; i < 2; i++) {
+        yn_lock_announce_listener(lock);
+        ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_LISTENS);
+    }
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("lock, looking");
+    TCase *cases = test_case(suite, "looking");
+    tcase_add_test(cases, an_open_lock_is_all_zero);
+    tcase_add_test(cases, who_releases_wakes_one_or_leaves_it_broken_to_all);
+    tcase_add_test(cases, who_takes_it_from_the_dead_keeps_the_flags);
+    tcase_add_test(cases, who_gives_up_passes_its_wake_on);
+    tcase_add_test(cases, a_listener_is_announced_to_an_owner_only);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
