@@ -25,6 +25,7 @@
 #define YN_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define YN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define YN_NOINLINE __attribute__((noinline))
+#define YN_ALWAYS_INLINE __attribute__((always_inline)) static inline /* also what is used in several places */
 #if defined(YN_THREAD_SANITIZER)
 #define YN_RACES_ON_PURPOSE __attribute__((no_sanitize("thread"), noinline))
 #define YN_RACES_INLINE YN_RACES_ON_PURPOSE __attribute__((unused)) static /* in headers */

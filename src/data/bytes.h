@@ -29,15 +29,14 @@ static inline uint64_t yn_load_32(const unsigned char *p)
     return word;
 }
 
-/* Any bytes to 64, by multiplying and folding, as wyhash does; nobody who does not know the seed can choose keys that
- * collide. */
+/* Any bytes to 64, by multiplying and folding, as wyhash does. Each factor has a part of the seed in it: nobody who
+ * does not know that can choose keys that collide. */
 static inline uint64_t yn_hash(const void *key, size_t size, uint64_t seed)
 {
     const unsigned char *p = key;
-    uint64_t a, b,
-        h = seed ^ yn_fold(seed ^ UINT64_C(0xa0761d6478bd642f), (uint64_t)size ^ UINT64_C(0xe7037ed1a0b428db));
+    uint64_t a, b, h = (seed << 32 | seed >> 32) ^ (uint64_t)size * UINT64_C(0xa0761d6478bd642f);
     for (; size > 16; size -= 16, p += 16)
-        h = yn_fold(yn_load_64(p) ^ UINT64_C(0x8ebc6af09c88c6e3), yn_load_64(p + 8) ^ h);
+        h = yn_fold(yn_load_64(p) ^ seed, yn_load_64(p + 8) ^ h);
     if (size >= 8) {
         a = yn_load_64(p);
         b = yn_load_64(p + size - 8);
@@ -48,7 +47,7 @@ static inline uint64_t yn_hash(const void *key, size_t size, uint64_t seed)
         a = size > 0 ? (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1] : 0;
         b = 0;
     }
-    return yn_fold(yn_fold(a ^ UINT64_C(0x589965cc75374cc3), b ^ h) ^ seed, UINT64_C(0x1d8e4e27c47d124f));
+    return yn_fold(yn_fold(a ^ seed, b ^ h) ^ h, UINT64_C(0x589965cc75374cc3));
 }
 
 #if defined(YN_THREAD_SANITIZER)

@@ -20,91 +20,103 @@ static inline bool is_value_size(const yunta_dict *dict, size_t size)
 
 /* Readers without a guard. */
 
-/* A node found under the key's tag. -ENOENT: it is another key's. YN_DICT_AGAIN: something was freed since. Sizes are
+/* Where what is found goes to. */
+typedef struct answer {
+    void *buffer;
+    size_t capacity;
+    size_t *size; /* may be NULL */
+} answer;
+
+/* An entry found under the key's tag. -ENOENT: it is another key's. YN_OVERTAKEN: something was freed since. Sizes are
  * believed only if the version still holds after they were read: else they could lead out of the arena. */
-static inline int read_node(yunta_dict *dict, const yn_key *key, uint64_t version, yn_node_shared *node, void *buffer,
-                            size_t capacity, size_t *size)
+YN_ALWAYS_INLINE int read_entry(yunta_dict *dict, yn_key key, answer to, uint64_t version, yn_entry *entry,
+                                bool in_place)
 {
-    const _Atomic uint64_t *now = &key->stripe->version;
-    uint64_t value_size = dict->value_size;
-    if (dict->key_size == 0 && yn_glance(&node->key_size) != key->size)
+    const _Atomic uint64_t *now = &key.stripe->version;
+    uint64_t key_size = in_place ? key.size : yn_entry_key_size(dict, entry), word = 0;
+    uint64_t size = in_place ? dict->value_size : yn_entry_value_size(dict, entry);
+    if (!in_place && !yn_version_holds(now, version))
+        return YN_OVERTAKEN;
+    if (key_size != key.size || !yn_bytes_equal(entry, key.bytes, key.size))
         return -ENOENT;
-    if (value_size == 0)
-        value_size = yn_glance(&node->value_size);
+    if (!in_place && size > 8 && size <= to.capacity)
+        yn_bytes_copy(to.buffer, yn_entry_value(entry, key.size), size);
+    else if (in_place || size > 0)
+        word = atomic_load_explicit(yn_entry_word(entry, key.size), memory_order_acquire);
     if (!yn_version_holds(now, version))
-        return YN_DICT_AGAIN;
-    if (!yn_bytes_equal(node->bytes, key->bytes, key->size))
-        return -ENOENT;
-    if (value_size <= capacity && value_size > 8) {
-        yn_bytes_copy(buffer, yn_node_value(node, key->size), value_size);
-        atomic_signal_fence(memory_order_seq_cst);
-    } else if (value_size <= capacity && value_size > 0) {
-        uint64_t word = atomic_load_explicit(yn_node_word(node, key->size), memory_order_acquire);
-        if (!yn_version_holds(now, version))
-            return YN_DICT_AGAIN;
-        yn_bytes_copy(buffer, &word, value_size);
-    }
-    if (!yn_version_holds(now, version))
-        return YN_DICT_AGAIN;
-    if (size)
-        *size = value_size;
-    return value_size <= capacity ? 0 : -EMSGSIZE;
+        return YN_OVERTAKEN;
+    if (to.size)
+        *to.size = size;
+    if (size > to.capacity)
+        return -EMSGSIZE;
+    if (in_place || size <= 8)
+        yn_bytes_copy(to.buffer, &word, size);
+    return 0;
 }
 
-static inline int look(yunta_dict *dict, const yn_key *key, void *buffer, size_t capacity, size_t *size)
+YN_ALWAYS_INLINE int look_for(yunta_dict *dict, yn_key key, answer to, bool in_place)
 {
-    const _Atomic uint64_t *now = &key->stripe->version;
-    uint64_t version = yn_version_read(now);
-    uint64_t table = atomic_load_explicit(&key->stripe->table, memory_order_acquire);
+    const _Atomic uint64_t *now = &key.stripe->version;
+    uint64_t version = yn_version_read(now), table = atomic_load_explicit(&key.stripe->table, memory_order_acquire);
     if (table == 0)
         return -ENOENT;
-    const _Atomic uint64_t *words = yn_table_words(dict, table);
-    uint64_t last = yn_table_last(table), i = yn_table_home(table, key->tag);
-    for (uint64_t n = 0; n <= last; n++, i = (i + 1) & last) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+    uint64_t last = yn_table_last(table), home = yn_table_home(table, key.tag);
+    for (uint64_t n = yn_table_distance(dict, table, home, key.tag); n <= last; n++) {
+        const _Atomic uint64_t *slot = yn_table_slot(dict, table, (home + n) & last);
+        uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
         if (word == 0)
             break;
-        if (yn_word_tag(word) != key->tag || word < YN_WORD_LEAST)
+        if (yn_word_tag(word) != key.tag || word < YN_WORD_LEAST)
             continue;
-        if (YN_UNLIKELY(!yn_version_holds(now, version))) /* else the word may be no place of a node */
-            return YN_DICT_AGAIN;
-        int r = read_node(dict, key, version, yn_word_node(dict, word), buffer, capacity, size);
-        if (r != -ENOENT)
+        if (!in_place && YN_UNLIKELY(!yn_version_holds(now, version)))
+            return YN_OVERTAKEN; /* the word may be no place of a node */
+        int r = read_entry(dict, key, to, version, yn_slot_entry(dict, slot, word, in_place), in_place);
+        if (YN_LIKELY(r != -ENOENT))
             return r;
     }
-    return yn_version_holds(now, version) ? -ENOENT : YN_DICT_AGAIN;
+    return yn_version_holds(now, version) ? -ENOENT : YN_OVERTAKEN;
 }
 
-/* Writers have been faster too often. */
-static YN_NOINLINE int get_guarded(yunta_dict *dict, const yn_key *key, void *buffer, size_t capacity, size_t *size)
+typedef struct reading {
+    yunta_dict *dict;
+    yn_key key;
+    answer to;
+} reading;
+
+static int look(void *what)
 {
-    int r;
-    yn_self *me = yn_self_get(&r);
-    if (!me)
-        return r;
-    r = yn_stripe_enter_soon(me, dict, key->stripe);
-    if (r != 0)
-        return r == -ETIMEDOUT ? YN_DICT_AGAIN : r;
-    r = look(dict, key, buffer, capacity, size);
-    yn_stripe_leave(me, key->stripe);
-    return r;
+    const reading *r = what;
+    return look_for(r->dict, r->key, r->to, yn_dict_in_place(r->dict));
+}
+
+static void repair_read(yn_self *me, void *what)
+{
+    const reading *r = what;
+    yn_stripe_repair(me, &(yn_stripe_of){r->dict, r->key.stripe});
+}
+
+static YN_NOINLINE int look_again(yunta_dict *dict, const void *key, size_t key_size, void *buffer, size_t capacity,
+                                  size_t *size)
+{
+    reading what = {dict, yn_dict_key(dict, key, key_size), {buffer, capacity, size}};
+    return yn_look_until(look, &what, &what.key.stripe->guard, repair_read);
+}
+
+YN_ALWAYS_INLINE int get(yunta_dict *dict, const void *key, size_t key_size, answer to, bool in_place)
+{
+    yn_key k = yn_dict_key(dict, key, key_size);
+    int r = look_for(dict, k, to, in_place);
+    return YN_LIKELY(r != YN_OVERTAKEN) ? r : look_again(dict, key, key_size, to.buffer, to.capacity, to.size);
 }
 
 int yn_dict_get(yunta_dict *dict, const void *key, size_t key_size, void *buffer, size_t capacity, size_t *size)
 {
+    answer to = {buffer, capacity, size};
     if (YN_UNLIKELY(!is_key_size(dict, key_size)))
         return -EINVAL;
-    yn_key k = yn_dict_key(dict, key, key_size);
-    int r = YN_DICT_AGAIN;
-    while (r == YN_DICT_AGAIN) {
-        for (int i = 0; i < YN_DICT_TRIES; i++) {
-            r = look(dict, &k, buffer, capacity, size);
-            if (YN_LIKELY(r != YN_DICT_AGAIN))
-                return r;
-        }
-        r = get_guarded(dict, &k, buffer, capacity, size);
-    }
-    return r;
+    if (yn_dict_in_place(dict) && key_size == 8) /* the size that is most used, known to the compiler */
+        return get(dict, key, 8, to, true);
+    return yn_dict_in_place(dict) ? get(dict, key, key_size, to, true) : get(dict, key, key_size, to, false);
 }
 
 /* Writers. */
@@ -112,6 +124,18 @@ int yn_dict_get(yunta_dict *dict, const void *key, size_t key_size, void *buffer
 static inline size_t node_bytes(size_t key_size, size_t value_size)
 {
     return sizeof(yn_node_shared) + yn_padded(key_size) + yn_padded(value_size);
+}
+
+static void write_entry(yn_entry *entry, const yn_key *key, const void *value, size_t size)
+{
+    yn_bytes_copy(entry, key->bytes, key->size);
+    if (size > 8) {
+        yn_bytes_copy(yn_entry_value(entry, key->size), value, size);
+    } else if (size > 0) {
+        uint64_t word = 0;
+        yn_bytes_copy(&word, value, size);
+        atomic_store_explicit(yn_entry_word(entry, key->size), word, memory_order_relaxed);
+    }
 }
 
 static yn_node_shared *make_node(yn_self *me, const yn_key *key, const void *value, size_t size)
@@ -123,53 +147,69 @@ static yn_node_shared *make_node(yn_self *me, const yn_key *key, const void *val
         return NULL;
     node->key_size = key->size;
     node->value_size = size;
-    yn_bytes_copy(node->bytes, key->bytes, key->size);
-    if (size > 8) {
-        yn_bytes_copy(yn_node_value(node, key->size), value, size);
-    } else if (size > 0) {
-        uint64_t word = 0;
-        yn_bytes_copy(&word, value, size);
-        atomic_store_explicit(yn_node_word(node, key->size), word, memory_order_relaxed);
-    }
+    write_entry(node->entry, key, value, size);
     return node;
 }
 
-static bool has_value(yn_node_shared *node, const void *value, size_t size)
+static bool has_value(const yunta_dict *dict, yn_entry *entry, size_t key_size, const yn_put *put)
 {
-    return node->value_size == size && yn_bytes_equal(yn_node_value(node, node->key_size), value, size);
+    return yn_entry_value_size(dict, entry) == put->expected_size &&
+           yn_bytes_equal(yn_entry_value(entry, key_size), put->expected, put->expected_size);
 }
 
-/* With the guard; *node is one that has been made already, or NULL, and is NULL when it has been used. 0, an error, or
- * YN_DICT_AGAIN: the table is full. */
-static int put_guarded(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *put, yn_node_shared **node)
+/* With the guard; *node is one that has been made already, or NULL, and is NULL when it has been used. Puts a node in
+ * the place of the slot's. */
+static YN_NOINLINE int exchange(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *put,
+                                yn_node_shared **node, _Atomic uint64_t *slot)
 {
-    _Atomic uint64_t *room, *word = yn_stripe_find(dict, key, &room);
-    if (word) {
-        yn_node_shared *old = yn_word_node(dict, atomic_load_explicit(word, memory_order_relaxed));
-        if (put->how == YN_PUT_NEW)
-            return -EEXIST;
-        if (put->how == YN_PUT_IF_EQUAL && !has_value(old, put->expected, put->expected_size))
-            return -EAGAIN;
-        if (put->size <= 8 && old->value_size == put->size) {
-            uint64_t value = 0;
-            yn_bytes_copy(&value, put->value, put->size);
-            if (put->size > 0)
-                atomic_store_explicit(yn_node_word(old, key->size), value, memory_order_release);
-            return 0;
-        }
-    } else if (put->how == YN_PUT_IF_EQUAL) {
-        return -ENOENT;
-    } else if (YN_UNLIKELY(yn_stripe_is_full(key->stripe))) {
-        return YN_DICT_AGAIN;
-    }
     yn_node_shared *fresh = *node ? *node : make_node(me, key, put->value, put->size);
     if (!fresh)
         return -ENOMEM;
-    if (word)
-        yn_stripe_exchange(me, dict, key, word, fresh);
-    else
-        yn_stripe_insert(dict, key, room, fresh);
+    yn_stripe_exchange(me, dict, key, slot, fresh);
     *node = NULL;
+    return 0;
+}
+
+/* Likewise: the key is not there. YN_DICT_FULL, too. */
+static YN_NOINLINE int insert(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *put,
+                              yn_node_shared **node)
+{
+    if (put->how == YN_PUT_IF_EQUAL)
+        return -ENOENT;
+    if (YN_UNLIKELY(yn_stripe_is_full(key->stripe)))
+        return YN_DICT_FULL;
+    _Atomic uint64_t *room = yn_stripe_room(dict, key);
+    yn_node_shared *fresh = NULL;
+    if (yn_dict_in_place(dict)) {
+        write_entry(yn_slot_entry(dict, room, 0, true), key, put->value, put->size);
+    } else {
+        fresh = *node ? *node : make_node(me, key, put->value, put->size);
+        if (!fresh)
+            return -ENOMEM;
+    }
+    yn_stripe_insert(dict, key, room, fresh);
+    *node = NULL;
+    return 0;
+}
+
+/* Likewise, whether it is there or not. */
+YN_ALWAYS_INLINE int put_guarded(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *put,
+                                 yn_node_shared **node, bool in_place)
+{
+    _Atomic uint64_t *slot = yn_stripe_find(dict, key, in_place);
+    if (!slot)
+        return insert(me, dict, key, put, node);
+    yn_entry *entry = yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), in_place);
+    if (put->how == YN_PUT_NEW)
+        return -EEXIST;
+    if (put->how == YN_PUT_IF_EQUAL && !has_value(dict, entry, key->size, put))
+        return -EAGAIN;
+    if (!in_place && (put->size > 8 || yn_entry_value_size(dict, entry) != put->size))
+        return exchange(me, dict, key, put, node, slot);
+    uint64_t value = 0;
+    yn_bytes_copy(&value, put->value, put->size);
+    if (in_place || put->size > 0)
+        atomic_store_explicit(yn_entry_word(entry, key->size), value, memory_order_release);
     return 0;
 }
 
@@ -186,8 +226,11 @@ int yn_dict_put(yn_self *me, yunta_dict *dict, const void *key, size_t key_size,
     }
     int r = yn_stripe_enter(me, dict, k.stripe);
     while (r == 0) {
-        r = put_guarded(me, dict, &k, put, &node);
-        if (YN_LIKELY(r != YN_DICT_AGAIN)) {
+        if (yn_dict_in_place(dict) && k.size == 8)
+            r = put_guarded(me, dict, &(yn_key){k.bytes, 8, k.tag, k.stripe}, put, &node, true);
+        else
+            r = put_guarded(me, dict, &k, put, &node, yn_dict_in_place(dict));
+        if (YN_LIKELY(r != YN_DICT_FULL)) {
             yn_stripe_leave(me, k.stripe);
             break;
         }
@@ -209,19 +252,21 @@ static void leave_smaller(yn_self *me, yunta_dict *dict, yn_stripe_shared *strip
 static int take_out(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *expected, void *buffer,
                     size_t capacity, size_t *size)
 {
-    _Atomic uint64_t *word = yn_stripe_find(dict, key, NULL);
-    if (!word)
+    _Atomic uint64_t *slot = yn_stripe_find(dict, key, yn_dict_in_place(dict));
+    if (!slot)
         return -ENOENT;
-    yn_node_shared *node = yn_word_node(dict, atomic_load_explicit(word, memory_order_relaxed));
-    if (expected && !has_value(node, expected->expected, expected->expected_size))
+    yn_entry *entry =
+        yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), yn_dict_in_place(dict));
+    if (expected && !has_value(dict, entry, key->size, expected))
         return -EAGAIN;
+    uint64_t value_size = yn_entry_value_size(dict, entry);
     if (size)
-        *size = node->value_size;
-    if (size && node->value_size > capacity)
+        *size = value_size;
+    if (size && value_size > capacity)
         return -EMSGSIZE;
     if (size)
-        yn_bytes_copy(buffer, yn_node_value(node, key->size), node->value_size);
-    yn_stripe_remove(me, dict, key->stripe, word);
+        yn_bytes_copy(buffer, yn_entry_value(entry, key->size), value_size);
+    yn_stripe_remove(me, dict, key->stripe, slot);
     return 0;
 }
 
@@ -242,20 +287,21 @@ int yn_dict_pop(yn_self *me, yunta_dict *dict, const void *key, size_t key_size,
     return r;
 }
 
-/* As yn_dict_add, with the guard. YN_DICT_AGAIN: the table is full. */
+/* As yn_dict_add, with the guard. YN_DICT_FULL. */
 static int add_guarded(yn_self *me, yunta_dict *dict, const yn_key *key, int64_t amount, int64_t *sum)
 {
-    _Atomic uint64_t *word = yn_stripe_find(dict, key, NULL);
+    _Atomic uint64_t *slot = yn_stripe_find(dict, key, yn_dict_in_place(dict));
     uint64_t value = (uint64_t)amount;
-    if (word) {
-        yn_node_shared *node = yn_word_node(dict, atomic_load_explicit(word, memory_order_relaxed));
-        if (node->value_size != sizeof value)
+    if (slot) {
+        yn_entry *entry =
+            yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), yn_dict_in_place(dict));
+        if (yn_entry_value_size(dict, entry) != sizeof value)
             return -EINVAL;
-        value += atomic_load_explicit(yn_node_word(node, key->size), memory_order_relaxed);
+        value += atomic_load_explicit(yn_entry_word(entry, key->size), memory_order_relaxed);
     }
     yn_node_shared *none = NULL;
     yn_put put = {.value = &value, .size = sizeof value};
-    int r = put_guarded(me, dict, key, &put, &none);
+    int r = put_guarded(me, dict, key, &put, &none, yn_dict_in_place(dict));
     if (r == 0)
         *sum = (int64_t)value;
     return r;
@@ -269,7 +315,7 @@ int yn_dict_add(yn_self *me, yunta_dict *dict, const void *key, size_t key_size,
     int r = yn_stripe_enter(me, dict, k.stripe);
     while (r == 0) {
         r = add_guarded(me, dict, &k, amount, sum);
-        if (r != YN_DICT_AGAIN) {
+        if (r != YN_DICT_FULL) {
             yn_stripe_leave(me, k.stripe);
             break;
         }

@@ -1,10 +1,13 @@
-/* Inside a dict: stripes, each with a lock for its writers, a table of words, and nodes. README.md has the invariants,
+/* Inside a dict: stripes, each with a lock for its writers, a table of slots, and nodes. README.md has the invariants,
  * and why neither a death nor a reader without a lock can see half of anything.
  *
- * The low bits of a key's hash choose the stripe, its upper 31 bits are the tag. A table is an array of 2^n words,
- * probed one after the other from the place that the tag's upper n bits say. A word is 0 (never used), GONE (an entry
- * was there), or a node's place in the arena, in units of 64 bytes, with the tag. So the table grows without a look at
- * a node, and in the order of the tags, which is also the order in which one iterates. */
+ * The low bits of a key's hash choose the stripe, its upper 31 bits are the tag. A table is an array of 2^n slots,
+ * probed one after the other from the place that the tag's upper n bits say. A slot's word is 0 (never used), GONE (an
+ * entry was there), or the entry's tag with a node's place in the arena, in units of 64 bytes. So the table grows
+ * without a look at a node, and in the order of the tags, which is also the order in which one iterates.
+ *
+ * Where all keys are of one size, and short, and all values are one word, entries need no nodes: they stand in their
+ * slots, behind the word, whose place is then just not 0. That is one line of memory to wait for instead of two. */
 #ifndef YN_DICT_H
 #define YN_DICT_H
 
@@ -16,25 +19,29 @@
 #define YN_TAG_BITS 31u
 #define YN_WORD_GONE UINT64_C(1)
 #define YN_WORD_LEAST (UINT64_C(1) << YN_TAG_BITS) /* words below hold no node */
-#define YN_TABLE_LEAST 3u                          /* log2 of the words of the smallest table: a line */
+#define YN_TABLE_LEAST 3u                          /* log2 of the slots of the smallest table */
 #define YN_STRIPES_MOST 65536u
 #define YN_STRIPES_USUALLY 64u
 #define YN_NODE_UNIT 64u
+#define YN_KEY_IN_PLACE_MOST 24u /* bytes of a key that stands in its slot */
 
-/* A key with its value. Once in a table all of it stays as it is until it is freed, but for a value of up to 8 bytes:
- * that is one word, stored whole. */
+/* An entry is its key, up to a multiple of 8 bytes, and its value, likewise. Once in a table all of it stays as it is
+ * until it is removed, but for a value of up to 8 bytes: that is one word, stored whole. */
+typedef unsigned char yn_entry;
+
+/* An entry with a place of its own. */
 typedef struct yn_node_shared {
     uint64_t key_size;
     uint64_t value_size;
-    unsigned char bytes[]; /* the key, up to a multiple of 8; the value, likewise */
+    yn_entry entry[];
 } yn_node_shared;
 
 typedef struct yn_stripe_shared {
     struct yunta_lock guard;
     _Atomic uint64_t version; /* raised after a node or a table has gone out of sight, before it is freed */
-    _Atomic uint64_t table;   /* place in the arena, in units of 64 bytes, << 6 | log2 of the words; 0: none */
+    _Atomic uint64_t table;   /* place in the arena, in units of 64 bytes, << 6 | log2 of the slots; 0: none */
     _Atomic uint64_t count;   /* entries. This and the rest are the owner's, or are checked against `changes` */
-    _Atomic uint64_t used;    /* words that are not 0 */
+    _Atomic uint64_t used;    /* slots whose word is not 0 */
     _Atomic uint64_t changes; /* how often count, or the table, has changed */
     _Atomic uint64_t coming;  /* a table being built, as in `table`; 0: none */
     _Atomic uint64_t going;   /* one that is being replaced */
@@ -45,8 +52,9 @@ struct yunta_dict {
     uint64_t base; /* the arena's address */
     uint64_t seed;
     size_t key_size, value_size;
-    uint64_t mask;  /* stripes - 1 */
-    uint64_t least; /* log2 of the words of a stripe's first table */
+    uint64_t mask;   /* stripes - 1 */
+    uint64_t least;  /* log2 of the slots of a stripe's first table */
+    uint64_t stride; /* words of a slot: 1, or more where entries stand in their slots */
     yn_stripe_shared stripe[];
 } YN_ALIGNED(64);
 
@@ -68,14 +76,15 @@ static inline size_t yn_padded(size_t size)
     return (size + 7) & ~(size_t)7;
 }
 
-static inline unsigned char *yn_node_value(yn_node_shared *node, size_t key_size)
+static inline bool yn_dict_in_place(const yunta_dict *dict)
 {
-    return node->bytes + yn_padded(key_size);
+    return dict->stride != 1;
 }
 
-static inline _Atomic uint64_t *yn_node_word(yn_node_shared *node, size_t key_size)
+/* What may be freed at this moment: read as it is, once. */
+YN_RACES_INLINE uint64_t yn_glance(const uint64_t *figure)
 {
-    return (_Atomic uint64_t *)(void *)yn_node_value(node, key_size);
+    return *(const volatile uint64_t *)figure;
 }
 
 static inline yn_node_shared *yn_word_node(const yunta_dict *dict, uint64_t word)
@@ -83,19 +92,53 @@ static inline yn_node_shared *yn_word_node(const yunta_dict *dict, uint64_t word
     return (yn_node_shared *)(uintptr_t)(dict->base + (word >> YN_TAG_BITS) * YN_NODE_UNIT);
 }
 
+/* Of the slot's word, which has been read. `in_place`, here and below: yn_dict_in_place, asked once. */
+static inline yn_entry *yn_slot_entry(const yunta_dict *dict, const _Atomic uint64_t *slot, uint64_t word,
+                                      bool in_place)
+{
+    return in_place ? (yn_entry *)(uintptr_t)(slot + 1) : yn_word_node(dict, word)->entry;
+}
+
+static inline const yn_node_shared *yn_entry_node(const yn_entry *entry)
+{
+    return (const yn_node_shared *)(const void *)(entry - offsetof(yn_node_shared, entry));
+}
+
+static inline uint64_t yn_entry_key_size(const yunta_dict *dict, const yn_entry *entry)
+{
+    return dict->key_size ? dict->key_size : yn_glance(&yn_entry_node(entry)->key_size);
+}
+
+static inline uint64_t yn_entry_value_size(const yunta_dict *dict, const yn_entry *entry)
+{
+    return dict->value_size ? dict->value_size : yn_glance(&yn_entry_node(entry)->value_size);
+}
+
+static inline yn_entry *yn_entry_value(yn_entry *entry, size_t key_size)
+{
+    return entry + yn_padded(key_size);
+}
+
+/* A value of up to 8 bytes. */
+static inline _Atomic uint64_t *yn_entry_word(yn_entry *entry, size_t key_size)
+{
+    return (_Atomic uint64_t *)(void *)yn_entry_value(entry, key_size);
+}
+
 static inline uint64_t yn_word_tag(uint64_t word)
 {
     return word & (YN_WORD_LEAST - 1);
 }
 
+/* `node`: NULL for an entry in its slot. */
 static inline uint64_t yn_word_make(const yunta_dict *dict, const yn_node_shared *node, uint64_t tag)
 {
-    return ((uint64_t)(uintptr_t)node - dict->base) / YN_NODE_UNIT << YN_TAG_BITS | tag;
+    return (node ? ((uint64_t)(uintptr_t)node - dict->base) / YN_NODE_UNIT << YN_TAG_BITS : YN_WORD_LEAST) | tag;
 }
 
-static inline _Atomic uint64_t *yn_table_words(const yunta_dict *dict, uint64_t table)
+static inline _Atomic uint64_t *yn_table_slot(const yunta_dict *dict, uint64_t table, uint64_t place)
 {
-    return (_Atomic uint64_t *)(uintptr_t)(dict->base + (table >> 6) * YN_NODE_UNIT);
+    return (_Atomic uint64_t *)(uintptr_t)(dict->base + (table & ~UINT64_C(63))) + place * dict->stride;
 }
 
 static inline unsigned yn_table_log2(uint64_t table)
@@ -113,14 +156,23 @@ static inline uint64_t yn_table_last(uint64_t table)
     return (UINT64_C(1) << yn_table_log2(table)) - 1;
 }
 
-/* Of a reader without the guard, before it takes it: each failure means that somebody else has gone on. */
-enum { YN_DICT_TRIES = 100, YN_DICT_AGAIN = 1 /* something was freed meanwhile */ };
-
-/* What may be freed at this moment: read as it is, once. */
-YN_RACES_INLINE uint64_t yn_glance(const uint64_t *figure)
+static inline uint64_t yn_slot_has_tag(const _Atomic uint64_t *slot, uint64_t tag)
 {
-    return *(const volatile uint64_t *)figure;
+    return (atomic_load_explicit(slot, memory_order_relaxed) ^ tag) << (64 - YN_TAG_BITS) == 0;
 }
+
+/* How far from its home a tag may stand: where a walk through its slots can begin. Looks at four words without asking
+ * in between, since nobody could foretell the answers; 0 if it is in none of them. */
+static inline uint64_t yn_table_distance(const yunta_dict *dict, uint64_t table, uint64_t home, uint64_t tag)
+{
+    uint64_t stride = dict->stride, last = yn_table_last(table), first = home < last - 3 ? home : last - 3;
+    const _Atomic uint64_t *slot = yn_table_slot(dict, table, first);
+    uint64_t is_it = yn_slot_has_tag(slot, tag) | yn_slot_has_tag(slot + stride, tag) << 1 |
+                     yn_slot_has_tag(slot + 2 * stride, tag) << 2 | yn_slot_has_tag(slot + 3 * stride, tag) << 3;
+    return is_it ? (first + (uint64_t)__builtin_ctzll(is_it) - home) & last : 0;
+}
+
+enum { YN_DICT_FULL = 1 }; /* said by who has the guard: the table has to grow first */
 
 /* Puts right what a dead owner of the guard has left. */
 void yn_stripe_repair(yn_self *me, void *dict_and_stripe);
@@ -135,31 +187,45 @@ static inline int yn_stripe_enter(yn_self *me, yunta_dict *dict, yn_stripe_share
     return yn_guard_enter(me, &stripe->guard, yn_stripe_repair, &what);
 }
 
-/* For a reader. -ETIMEDOUT: it is to look again without. */
-static inline int yn_stripe_enter_soon(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe)
-{
-    yn_stripe_of what = {dict, stripe};
-    return yn_guard_enter_by(me, &stripe->guard, yn_deadline_in(YN_READER_WAITS_MS), yn_stripe_repair, &what);
-}
-
 static inline void yn_stripe_leave(yn_self *me, yn_stripe_shared *stripe)
 {
     yn_guard_leave(me, &stripe->guard);
 }
 
-/* The word of a key, or NULL. By the guard's owner, as all that follows here. If `room`, then *room becomes the word in
- * which it can be put when it is not there; NULL: there is none. */
-_Atomic uint64_t *yn_stripe_find(yunta_dict *dict, const yn_key *key, _Atomic uint64_t **room);
+static inline bool yn_entry_has_key(const yunta_dict *dict, const yn_entry *entry, const yn_key *key, bool in_place)
+{
+    return (in_place || yn_entry_key_size(dict, entry) == key->size) && yn_bytes_equal(entry, key->bytes, key->size);
+}
 
-/* Fills a word from `room` above with a node. */
+/* The slot of a key, or NULL. By the guard's owner, as all that follows here. */
+static inline _Atomic uint64_t *yn_stripe_find(yunta_dict *dict, const yn_key *key, bool in_place)
+{
+    uint64_t table = atomic_load_explicit(&key->stripe->table, memory_order_relaxed), word = 1;
+    if (table == 0)
+        return NULL;
+    uint64_t last = yn_table_last(table), home = yn_table_home(table, key->tag);
+    for (uint64_t n = yn_table_distance(dict, table, home, key->tag); n <= last && word != 0; n++) {
+        _Atomic uint64_t *slot = yn_table_slot(dict, table, (home + n) & last);
+        word = atomic_load_explicit(slot, memory_order_relaxed);
+        if (yn_word_tag(word) == key->tag && word >= YN_WORD_LEAST &&
+            yn_entry_has_key(dict, yn_slot_entry(dict, slot, word, in_place), key, in_place))
+            return slot;
+    }
+    return NULL;
+}
+
+/* The slot in which a key that is not there can be put. The table is not full. */
+_Atomic uint64_t *yn_stripe_room(yunta_dict *dict, const yn_key *key);
+
+/* Fills a slot got from yn_stripe_room: by a node, or, if that is NULL, by the entry that has been written into it. */
 void yn_stripe_insert(yunta_dict *dict, const yn_key *key, _Atomic uint64_t *room, const yn_node_shared *node);
 
 /* Puts another node in the place of one, and frees that. */
-void yn_stripe_exchange(yn_self *me, yunta_dict *dict, const yn_key *key, _Atomic uint64_t *word,
+void yn_stripe_exchange(yn_self *me, yunta_dict *dict, const yn_key *key, _Atomic uint64_t *slot,
                         const yn_node_shared *node);
 
 /* Takes an entry out and frees it. */
-void yn_stripe_remove(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe, _Atomic uint64_t *word);
+void yn_stripe_remove(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe, _Atomic uint64_t *slot);
 
 /* Whether the table has become too small, or far too large. */
 bool yn_stripe_is_full(yn_stripe_shared *stripe);

@@ -3,17 +3,17 @@
  * Next: data/README.md. */
 #include "data/dict.h"
 
-/* The node stands in its stripe, under its tag, with no empty word between its home and its place. */
+/* The entry stands in its stripe, under its tag, with no empty word between its home and its place. */
 static bool is_placed(yunta_dict *dict, yn_stripe_shared *stripe, uint64_t table, uint64_t place)
 {
-    const _Atomic uint64_t *words = yn_table_words(dict, table);
-    uint64_t word = atomic_load(&words[place]), last = yn_table_last(table);
-    yn_node_shared *node = yn_word_node(dict, word);
-    yn_key key = yn_dict_key(dict, node->bytes, node->key_size);
+    const _Atomic uint64_t *slot = yn_table_slot(dict, table, place);
+    uint64_t word = atomic_load(slot), last = yn_table_last(table);
+    const yn_entry *entry = yn_slot_entry(dict, slot, word, yn_dict_in_place(dict));
+    yn_key key = yn_dict_key(dict, entry, yn_entry_key_size(dict, entry));
     if (key.stripe != stripe || key.tag != yn_word_tag(word))
         return false;
     for (uint64_t i = yn_table_home(table, key.tag); i != place; i = (i + 1) & last)
-        if (atomic_load(&words[i]) == 0)
+        if (atomic_load(yn_table_slot(dict, table, i)) == 0)
             return false;
     return true;
 }
@@ -24,7 +24,7 @@ static bool is_stripe_sound(yunta_dict *dict, yn_stripe_shared *stripe)
     if (!yn_guard_is_open(&stripe->guard) || atomic_load(&stripe->coming) != 0 || atomic_load(&stripe->going) != 0)
         return false;
     for (uint64_t i = 0; table != 0 && i <= yn_table_last(table); i++) {
-        uint64_t word = atomic_load(&yn_table_words(dict, table)[i]);
+        uint64_t word = atomic_load(yn_table_slot(dict, table, i));
         used += word != 0;
         count += word >= YN_WORD_LEAST;
         if (word >= YN_WORD_LEAST && !is_placed(dict, stripe, table, i))

@@ -43,17 +43,16 @@ static bool is_better(const yunta_dict_iterator *it, uint64_t table, uint64_t wo
 /* The lowest tag from it->tag on that the table holds; TAG_END: none. What is freed meanwhile shows in the version. */
 static uint64_t next_tag(yunta_dict_iterator *it, uint64_t table)
 {
-    const _Atomic uint64_t *words = yn_table_words(it->dict, table);
     uint64_t best = TAG_END, last = yn_table_last(table);
     for (uint64_t i = yn_table_home(table, it->tag); i <= last; i++) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+        uint64_t word = atomic_load_explicit(yn_table_slot(it->dict, table, i), memory_order_acquire);
         if (word == 0 && best != TAG_END)
             return best; /* what has its home before an empty word stands before it */
         if (is_better(it, table, word, i, false, best))
             best = yn_word_tag(word);
     }
     for (uint64_t i = 0; i <= last; i++) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+        uint64_t word = atomic_load_explicit(yn_table_slot(it->dict, table, i), memory_order_acquire);
         if (word == 0)
             break;
         if (is_better(it, table, word, i, true, best))
@@ -75,22 +74,22 @@ static int make_room(yunta_dict_iterator *it, size_t more)
     return 0;
 }
 
-static int copy_node(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint64_t version, yn_node_shared *node)
+static int copy_entry(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint64_t version, yn_entry *entry)
 {
-    head sizes = {yn_glance(&node->key_size), yn_glance(&node->value_size)};
+    head sizes = {yn_entry_key_size(it->dict, entry), yn_entry_value_size(it->dict, entry)};
     if (!yn_version_holds(now, version))
-        return YN_DICT_AGAIN;
+        return YN_OVERTAKEN;
     int r = make_room(it, bytes_of(sizes.key_size, sizes.value_size));
     if (r != 0)
         return r;
     unsigned char *key = key_of(it->group + it->used);
     unsigned char *value = key + yn_round_up(sizes.key_size, ALIGNMENT);
     memcpy(it->group + it->used, &sizes, sizeof sizes);
-    yn_bytes_copy(key, node->bytes, sizes.key_size);
+    yn_bytes_copy(key, entry, sizes.key_size);
     if (sizes.value_size > 8) {
-        yn_bytes_copy(value, yn_node_value(node, sizes.key_size), sizes.value_size);
+        yn_bytes_copy(value, yn_entry_value(entry, sizes.key_size), sizes.value_size);
     } else if (sizes.value_size > 0) {
-        uint64_t word = atomic_load_explicit(yn_node_word(node, sizes.key_size), memory_order_acquire);
+        uint64_t word = atomic_load_explicit(yn_entry_word(entry, sizes.key_size), memory_order_acquire);
         yn_bytes_copy(value, &word, sizes.value_size);
     }
     it->used += bytes_of(sizes.key_size, sizes.value_size);
@@ -100,26 +99,27 @@ static int copy_node(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint6
 static int copy_tag(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint64_t version, uint64_t table,
                     uint64_t tag)
 {
-    const _Atomic uint64_t *words = yn_table_words(it->dict, table);
     uint64_t last = yn_table_last(table), i = yn_table_home(table, tag);
     for (uint64_t n = 0; n <= last; n++, i = (i + 1) & last) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+        const _Atomic uint64_t *slot = yn_table_slot(it->dict, table, i);
+        uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
         if (word == 0)
             break;
         if (word < YN_WORD_LEAST || yn_word_tag(word) != tag)
             continue;
         if (!yn_version_holds(now, version))
-            return YN_DICT_AGAIN;
-        int r = copy_node(it, now, version, yn_word_node(it->dict, word));
+            return YN_OVERTAKEN;
+        int r = copy_entry(it, now, version, yn_slot_entry(it->dict, slot, word, yn_dict_in_place(it->dict)));
         if (r != 0)
             return r;
     }
-    return yn_version_holds(now, version) ? 0 : YN_DICT_AGAIN;
+    return yn_version_holds(now, version) ? 0 : YN_OVERTAKEN;
 }
 
-/* Copies what the stripe has of the next tag, or nothing: then it has no more. 0, AGAIN or -ENOMEM. */
-static int gather(yunta_dict_iterator *it)
+/* Copies what the stripe has of the next tag, or nothing: then it has no more. 0, YN_OVERTAKEN or -ENOMEM. */
+static int gather(void *iterator)
 {
+    yunta_dict_iterator *it = iterator;
     yn_stripe_shared *stripe = &it->dict->stripe[it->stripe];
     uint64_t version = yn_version_read(&stripe->version);
     uint64_t table = atomic_load_explicit(&stripe->table, memory_order_acquire);
@@ -128,26 +128,17 @@ static int gather(yunta_dict_iterator *it)
         return 0;
     uint64_t tag = next_tag(it, table);
     if (!yn_version_holds(&stripe->version, version))
-        return YN_DICT_AGAIN;
+        return YN_OVERTAKEN;
     int r = tag == TAG_END ? 0 : copy_tag(it, &stripe->version, version, table, tag);
     if (r == 0)
         it->tag = tag + (tag != TAG_END);
     return r;
 }
 
-static int gather_guarded(yunta_dict_iterator *it)
+static void repair_gathered(yn_self *me, void *iterator)
 {
-    int r;
-    yn_stripe_shared *stripe = &it->dict->stripe[it->stripe];
-    yn_self *me = yn_self_get(&r);
-    if (!me)
-        return r;
-    r = yn_stripe_enter_soon(me, it->dict, stripe);
-    if (r != 0)
-        return r == -ETIMEDOUT ? YN_DICT_AGAIN : r;
-    r = gather(it);
-    yn_stripe_leave(me, stripe);
-    return r;
+    yunta_dict_iterator *it = iterator;
+    yn_stripe_repair(me, &(yn_stripe_of){it->dict, &it->dict->stripe[it->stripe]});
 }
 
 int yunta_dict_iterate(yunta_dict_iterator **iterator, yunta_dict *dict)
@@ -170,12 +161,7 @@ int yunta_dict_next(yunta_dict_iterator *iterator, yunta_dict_entry *entry)
     while (it->at == it->used) {
         if (it->stripe > it->dict->mask)
             return 0;
-        int r = YN_DICT_AGAIN;
-        for (int i = 0; r == YN_DICT_AGAIN && i < YN_DICT_TRIES; i++)
-            r = gather(it);
-        r = r == YN_DICT_AGAIN ? gather_guarded(it) : r;
-        if (r == YN_DICT_AGAIN)
-            continue;
+        int r = yn_look_until(gather, it, &it->dict->stripe[it->stripe].guard, repair_gathered);
         if (r != 0)
             return r;
         if (it->used == 0) {

@@ -4,30 +4,14 @@
 #include "data/dict.h"
 #include "shm/heap.h"
 
-_Atomic uint64_t *yn_stripe_find(yunta_dict *dict, const yn_key *key, _Atomic uint64_t **room)
+_Atomic uint64_t *yn_stripe_room(yunta_dict *dict, const yn_key *key)
 {
-    uint64_t table = atomic_load_explicit(&key->stripe->table, memory_order_relaxed);
-    if (room)
-        *room = NULL;
-    if (table == 0)
-        return NULL;
-    _Atomic uint64_t *words = yn_table_words(dict, table), *first = NULL;
-    uint64_t last = yn_table_last(table), i = yn_table_home(table, key->tag);
-    for (uint64_t n = 0; n <= last; n++, i = (i + 1) & last) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
-        if (word < YN_WORD_LEAST) {
-            first = first ? first : &words[i];
-            if (word == 0)
-                break;
-        } else if (yn_word_tag(word) == key->tag) {
-            yn_node_shared *node = yn_word_node(dict, word);
-            if (node->key_size == key->size && yn_bytes_equal(node->bytes, key->bytes, key->size))
-                return &words[i];
-        }
+    uint64_t table = atomic_load_explicit(&key->stripe->table, memory_order_relaxed), last = yn_table_last(table);
+    for (uint64_t i = yn_table_home(table, key->tag);; i = (i + 1) & last) {
+        _Atomic uint64_t *slot = yn_table_slot(dict, table, i);
+        if (atomic_load_explicit(slot, memory_order_relaxed) < YN_WORD_LEAST)
+            return slot;
     }
-    if (room)
-        *room = first;
-    return NULL;
 }
 
 static void add(_Atomic uint64_t *figure, uint64_t amount)
@@ -45,38 +29,41 @@ void yn_stripe_insert(yunta_dict *dict, const yn_key *key, _Atomic uint64_t *roo
     add(&key->stripe->changes, 1);
 }
 
-void yn_stripe_exchange(yn_self *me, yunta_dict *dict, const yn_key *key, _Atomic uint64_t *word,
+void yn_stripe_exchange(yn_self *me, yunta_dict *dict, const yn_key *key, _Atomic uint64_t *slot,
                         const yn_node_shared *node)
 {
-    yn_node_shared *old = yn_word_node(dict, atomic_load_explicit(word, memory_order_relaxed));
-    atomic_store_explicit(word, yn_word_make(dict, node, key->tag), memory_order_release);
+    yn_node_shared *old = yn_word_node(dict, atomic_load_explicit(slot, memory_order_relaxed));
+    atomic_store_explicit(slot, yn_word_make(dict, node, key->tag), memory_order_release);
     yn_version_raise(&key->stripe->version);
     yn_heap_free(me, old);
 }
 
 /* Words that are GONE with nothing behind them become as if never used. */
-static void unuse(yunta_dict *dict, yn_stripe_shared *stripe, _Atomic uint64_t *word)
+static void unuse(yunta_dict *dict, yn_stripe_shared *stripe, _Atomic uint64_t *slot)
 {
     uint64_t table = atomic_load_explicit(&stripe->table, memory_order_relaxed), last = yn_table_last(table);
-    _Atomic uint64_t *words = yn_table_words(dict, table);
-    uint64_t i = (uint64_t)(word - words);
-    if (atomic_load_explicit(&words[(i + 1) & last], memory_order_relaxed) != 0)
+    uint64_t i = (uint64_t)(slot - yn_table_slot(dict, table, 0)) / dict->stride;
+    if (atomic_load_explicit(yn_table_slot(dict, table, (i + 1) & last), memory_order_relaxed) != 0)
         return;
-    for (; atomic_load_explicit(&words[i], memory_order_relaxed) == YN_WORD_GONE; i = (i - 1) & last) {
-        atomic_store_explicit(&words[i], 0, memory_order_relaxed);
+    for (; atomic_load_explicit(slot, memory_order_relaxed) == YN_WORD_GONE; slot = yn_table_slot(dict, table, i)) {
+        atomic_store_explicit(slot, 0, memory_order_relaxed);
         add(&stripe->used, UINT64_MAX);
+        i = (i - 1) & last;
     }
 }
 
-void yn_stripe_remove(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe, _Atomic uint64_t *word)
+/* In its slot, an entry is freed by the version: whatever is written there afterwards, no reader takes it for this one.
+ */
+void yn_stripe_remove(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe, _Atomic uint64_t *slot)
 {
-    yn_node_shared *old = yn_word_node(dict, atomic_load_explicit(word, memory_order_relaxed));
-    atomic_store_explicit(word, YN_WORD_GONE, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(slot, memory_order_relaxed);
+    atomic_store_explicit(slot, YN_WORD_GONE, memory_order_relaxed);
     add(&stripe->count, UINT64_MAX);
     add(&stripe->changes, 1);
-    unuse(dict, stripe, word);
+    unuse(dict, stripe, slot);
     yn_version_raise(&stripe->version);
-    yn_heap_free(me, old);
+    if (!yn_dict_in_place(dict))
+        yn_heap_free(me, yn_word_node(dict, word));
 }
 
 bool yn_stripe_is_full(yn_stripe_shared *stripe)
@@ -93,7 +80,7 @@ bool yn_stripe_is_sparse(const yunta_dict *dict, yn_stripe_shared *stripe)
            atomic_load_explicit(&stripe->count, memory_order_relaxed) < (yn_table_last(table) + 1) / 8;
 }
 
-/* log2 of the words that the entries need, and some more: half of them stay empty. */
+/* log2 of the slots that the entries need, and some more: half of them stay empty. */
 static unsigned log2_wanted(const yunta_dict *dict, yn_stripe_shared *stripe)
 {
     unsigned wanted = (unsigned)dict->least;
@@ -113,7 +100,7 @@ static void free_others(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe)
     atomic_store_explicit(&stripe->going, 0, memory_order_release);
     for (size_t i = 0; i < YN_COUNT(other); i++)
         if (other[i] != 0 && other[i] != table)
-            yn_heap_free(me, (void *)yn_table_words(dict, other[i]));
+            yn_heap_free(me, (void *)yn_table_slot(dict, other[i], 0));
 }
 
 void yn_stripe_repair(yn_self *me, void *dict_and_stripe)
@@ -121,9 +108,8 @@ void yn_stripe_repair(yn_self *me, void *dict_and_stripe)
     const yn_stripe_of *what = dict_and_stripe;
     yn_stripe_shared *stripe = what->stripe;
     uint64_t table = atomic_load_explicit(&stripe->table, memory_order_relaxed), count = 0, used = 0;
-    _Atomic uint64_t *words = yn_table_words(what->dict, table);
     for (uint64_t i = 0; table != 0 && i <= yn_table_last(table); i++) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(yn_table_slot(what->dict, table, i), memory_order_relaxed);
         used += word != 0;
         count += word >= YN_WORD_LEAST;
     }
@@ -137,16 +123,18 @@ void yn_stripe_repair(yn_self *me, void *dict_and_stripe)
 /* Nobody sees the new table yet. In the order of the tags, so both are walked through from one end to the other. */
 static void fill(yunta_dict *dict, uint64_t from, uint64_t to)
 {
-    _Atomic uint64_t *old = yn_table_words(dict, from), *fresh = yn_table_words(dict, to);
     uint64_t last = yn_table_last(to);
     for (uint64_t k = 0; from != 0 && k <= yn_table_last(from); k++) {
-        uint64_t word = atomic_load_explicit(&old[k], memory_order_relaxed);
+        const _Atomic uint64_t *old = yn_table_slot(dict, from, k);
+        uint64_t word = atomic_load_explicit(old, memory_order_relaxed);
         if (word < YN_WORD_LEAST)
             continue;
         uint64_t i = yn_table_home(to, yn_word_tag(word));
-        while (atomic_load_explicit(&fresh[i], memory_order_relaxed) != 0)
+        while (atomic_load_explicit(yn_table_slot(dict, to, i), memory_order_relaxed) != 0)
             i = (i + 1) & last;
-        atomic_store_explicit(&fresh[i], word, memory_order_relaxed);
+        _Atomic uint64_t *fresh = yn_table_slot(dict, to, i);
+        for (uint64_t w = 0; w < dict->stride; w++)
+            atomic_store_explicit(&fresh[w], atomic_load_explicit(&old[w], memory_order_relaxed), memory_order_relaxed);
     }
 }
 
@@ -173,15 +161,21 @@ void yn_stripe_drop_table(yn_self *me, yunta_dict *dict, yn_stripe_shared *strip
         replace_table(me, dict, stripe, 0);
 }
 
+static int make_table(yn_self *me, const yunta_dict *dict, unsigned log2, void **block)
+{
+    size_t bytes = dict->stride * sizeof(uint64_t);
+    return log2 <= YN_TAG_BITS ? yn_heap_alloc_zeroed(me, block, bytes << log2, YN_NODE_UNIT) : -ENOMEM;
+}
+
 int yn_stripe_resize(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe)
 {
     for (;;) {
         unsigned wanted = log2_wanted(dict, stripe);
         void *block;
         yn_stripe_leave(me, stripe); /* fresh memory takes its time: others can write meanwhile */
-        int r = wanted <= YN_TAG_BITS ? yn_heap_alloc_zeroed(me, &block, (size_t)8 << wanted, YN_NODE_UNIT) : -ENOMEM;
+        int r = make_table(me, dict, wanted, &block);
         if (r != 0)
-            return -ENOMEM;
+            return r;
         r = yn_stripe_enter(me, dict, stripe);
         if (r != 0) {
             yn_heap_free(me, block);

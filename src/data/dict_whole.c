@@ -16,7 +16,7 @@ enum {
 /* Where the kernel has no random bytes yet, what differs from one dict to the next has to do. */
 static uint64_t make_seed(const yn_self *me, const void *dict)
 {
-    uint64_t seed;
+    uint64_t seed = 0;
     if (yn_raw3(SYS_getrandom, (long)(uintptr_t)&seed, sizeof seed, 1 /* GRND_NONBLOCK */) == sizeof seed)
         return seed;
     return yn_fold(me->arena->serial ^ yn_now_ns(), (uint64_t)(uintptr_t)dict | 1);
@@ -43,6 +43,8 @@ int yn_dict_create(yn_self *me, yunta_dict **dict, const yunta_dict_options *o)
     d->value_size = o->value_size;
     d->mask = stripes - 1;
     d->seed = make_seed(me, d);
+    bool in_place = o->key_size > 0 && o->key_size <= YN_KEY_IN_PLACE_MOST && o->value_size > 0 && o->value_size <= 8;
+    d->stride = in_place ? 1 + (yn_padded(o->key_size) + 8) / sizeof(uint64_t) : 1;
     d->least = YN_TABLE_LEAST;
     while (d->least < YN_TAG_BITS && o->capacity / stripes >= (UINT64_C(3) << d->least) / 4)
         d->least++;
@@ -55,14 +57,13 @@ static void free_stripe(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe)
     if (!yn_guard_is_open(&stripe->guard)) /* left so by somebody dead */
         yn_stripe_repair(me, &(yn_stripe_of){dict, stripe});
     uint64_t table = atomic_load_explicit(&stripe->table, memory_order_relaxed);
-    _Atomic uint64_t *words = yn_table_words(dict, table);
-    for (uint64_t i = 0; table != 0 && i <= yn_table_last(table); i++) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
+    for (uint64_t i = 0; table != 0 && !yn_dict_in_place(dict) && i <= yn_table_last(table); i++) {
+        uint64_t word = atomic_load_explicit(yn_table_slot(dict, table, i), memory_order_relaxed);
         if (word >= YN_WORD_LEAST)
             yn_heap_free(me, yn_word_node(dict, word));
     }
     if (table != 0)
-        yn_heap_free(me, (void *)words);
+        yn_heap_free(me, (void *)yn_table_slot(dict, table, 0));
 }
 
 void yn_dict_destroy(yn_self *me, yunta_dict *dict)
@@ -116,13 +117,13 @@ int yn_dict_size(yn_self *me, yunta_dict *dict, uint64_t *size)
 /* With the guard: removes some entries from *from on. False: it has come to the end of the table. */
 static bool clear_some(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe, uint64_t table, uint64_t *from)
 {
-    _Atomic uint64_t *words = yn_table_words(dict, table);
     for (int removed = 0; *from <= yn_table_last(table); ++*from) {
-        if (atomic_load_explicit(&words[*from], memory_order_relaxed) < YN_WORD_LEAST)
+        _Atomic uint64_t *slot = yn_table_slot(dict, table, *from);
+        if (atomic_load_explicit(slot, memory_order_relaxed) < YN_WORD_LEAST)
             continue;
         if (removed++ == AT_A_TIME)
             return true;
-        yn_stripe_remove(me, dict, stripe, &words[*from]);
+        yn_stripe_remove(me, dict, stripe, slot);
     }
     return false;
 }

@@ -8,9 +8,12 @@
 
 #include "sync/lock.h"
 
+/* Puts right what a dead owner of the guard has left. */
+typedef void yn_repair(yn_self *me, void *what);
+
 /* 0; -ENOMEM (no seat to wait in); -ETIMEDOUT. */
-static inline int yn_guard_enter_by(yn_self *me, struct yunta_lock *guard, yn_deadline deadline,
-                                    void (*repair)(yn_self *me, void *what), void *what)
+static inline int yn_guard_enter_by(yn_self *me, struct yunta_lock *guard, yn_deadline deadline, yn_repair *repair,
+                                    void *what)
 {
     int r = yn_lock_acquire(me, guard, deadline);
     if (YN_LIKELY(r != -EOWNERDEAD))
@@ -20,8 +23,7 @@ static inline int yn_guard_enter_by(yn_self *me, struct yunta_lock *guard, yn_de
     return 0;
 }
 
-static inline int yn_guard_enter(yn_self *me, struct yunta_lock *guard, void (*repair)(yn_self *me, void *what),
-                                 void *what)
+static inline int yn_guard_enter(yn_self *me, struct yunta_lock *guard, yn_repair *repair, void *what)
 {
     return yn_guard_enter_by(me, guard, YN_NEVER, repair, what);
 }
@@ -58,8 +60,30 @@ static inline void yn_version_raise(_Atomic uint64_t *version)
     yn_release_fence();
 }
 
-/* Of a reader whose looks were all overtaken by writers: how long it waits for the guard before it looks again without.
- * It may be held by somebody who is stopped, but then nothing overtakes. */
-enum { YN_READER_WAITS_MS = 1 };
+/* A look of a reader that has no guard: what it found, or YN_OVERTAKEN: something was freed meanwhile, so look again.
+ */
+enum { YN_OVERTAKEN = 1 };
+typedef int yn_look(void *what);
+
+/* One look with the guard, unless that cannot be had within a millisecond: who has it may be stopped, but then nobody
+ * overtakes. */
+int yn_look_guarded(yn_look *look, void *what, struct yunta_lock *guard, yn_repair *repair);
+
+/* Looks until nobody has overtaken. Each time that somebody has, somebody has gone on. `look` and `repair` get `what`.
+ */
+YN_ALWAYS_INLINE int yn_look_until(yn_look *look, void *what, struct yunta_lock *guard, yn_repair *repair)
+{
+    enum { TRIES = 100 };
+    int r = YN_OVERTAKEN;
+    while (r == YN_OVERTAKEN) {
+        for (int i = 0; i < TRIES; i++) {
+            r = look(what);
+            if (YN_LIKELY(r != YN_OVERTAKEN))
+                return r;
+        }
+        r = yn_look_guarded(look, what, guard, repair);
+    }
+    return r;
+}
 
 #endif

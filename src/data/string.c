@@ -4,8 +4,6 @@
 #include "data/string.h"
 #include "shm/heap.h"
 
-enum { TRIES = 100, AGAIN = 1 };
-
 /* Texts that are not the string's now. The notes go first: a block that is freed may be somebody else's a moment later.
  */
 static void free_others(yn_self *me, yunta_string *s)
@@ -144,48 +142,41 @@ int yn_string_append(yn_self *me, yunta_string *s, const void *bytes, size_t siz
     return r;
 }
 
-/* Without the guard. The size is believed only if the version still holds after it was read. */
-static int look(yunta_string *s, void *buffer, size_t capacity, size_t *size)
+/* A reader's call. */
+typedef struct reading {
+    yunta_string *string;
+    void *buffer;
+    size_t capacity, size;
+} reading;
+
+static void repair_read(yn_self *me, void *what)
 {
-    uint64_t version = yn_version_read(&s->version);
-    yn_text_shared *text = atomic_load_explicit(&s->text, memory_order_acquire);
-    size_t now = size_of(text);
-    if (!yn_version_holds(&s->version, version))
-        return AGAIN;
-    if (text && now <= capacity)
-        yn_bytes_copy(buffer, text->bytes, now);
-    if (!yn_version_holds(&s->version, version))
-        return AGAIN;
-    if (size)
-        *size = now;
-    return now <= capacity ? 0 : -EMSGSIZE;
+    repair(me, ((reading *)what)->string);
 }
 
-static YN_NOINLINE int get_guarded(yunta_string *s, void *buffer, size_t capacity, size_t *size)
+/* The size is believed only if the version still holds after it was read. */
+YN_ALWAYS_INLINE int look(void *what)
 {
-    int r;
-    yn_self *me = yn_self_get(&r);
-    if (!me)
-        return r;
-    r = yn_guard_enter_by(me, &s->guard, yn_deadline_in(YN_READER_WAITS_MS), repair, s);
-    if (r != 0)
-        return r == -ETIMEDOUT ? AGAIN : r;
-    r = look(s, buffer, capacity, size);
-    leave(me, s);
-    return r;
+    reading *r = what;
+    yunta_string *s = r->string;
+    uint64_t version = yn_version_read(&s->version);
+    yn_text_shared *text = atomic_load_explicit(&s->text, memory_order_acquire);
+    r->size = size_of(text);
+    if (!yn_version_holds(&s->version, version))
+        return YN_OVERTAKEN;
+    if (text && r->size <= r->capacity)
+        yn_bytes_copy(r->buffer, text->bytes, r->size);
+    if (!yn_version_holds(&s->version, version))
+        return YN_OVERTAKEN;
+    return r->size <= r->capacity ? 0 : -EMSGSIZE;
 }
 
 int yn_string_get(yunta_string *s, void *buffer, size_t capacity, size_t *size)
 {
-    int r = AGAIN;
-    while (r == AGAIN) {
-        for (int i = 0; i < TRIES; i++) {
-            r = look(s, buffer, capacity, size);
-            if (YN_LIKELY(r != AGAIN))
-                return r;
-        }
-        r = get_guarded(s, buffer, capacity, size);
-    }
+    reading what = {.string = s, .buffer = buffer, .capacity = capacity};
+    int r = yn_look_until(look, &what, &s->guard, repair_read);
+    if (size && (r == 0 || r == -EMSGSIZE))
+        *size = what.size;
     return r;
 }
 

@@ -4,7 +4,7 @@
 #include "data/vector.h"
 #include "shm/heap.h"
 
-enum { TRIES = 100, AGAIN = 1, FIRST_BYTES = 512 };
+enum { FIRST_BYTES = 512 };
 
 static unsigned char *element_at(yunta_vector *v, uint64_t index)
 {
@@ -125,6 +125,15 @@ static void shed_segments(yn_self *me, yunta_vector *v, uint64_t size)
     }
 }
 
+/* Without the guard: what was to be filled up is not, after all. */
+static void shed_unused(yn_self *me, yunta_vector *v)
+{
+    if (enter(me, v) != 0)
+        return;
+    shed_segments(me, v, atomic_load_explicit(&v->size, memory_order_relaxed));
+    leave(me, v);
+}
+
 int yn_vector_push(yn_self *me, yunta_vector *v, const void *element, size_t *index)
 {
     int r = enter(me, v);
@@ -210,6 +219,8 @@ int yn_vector_resize(yn_self *me, yunta_vector *v, uint64_t size)
         unsigned lacking = fill_up(v, old, size);
         if (lacking < YN_VECTOR_SEGMENTS) {
             r = add_segment(me, v, lacking);
+            if (YN_UNLIKELY(r != 0))
+                shed_unused(me, v);
             continue;
         }
         atomic_store_explicit(&v->size, size, memory_order_release);
@@ -223,50 +234,40 @@ int yn_vector_resize(yn_self *me, yunta_vector *v, uint64_t size)
     return r;
 }
 
-/* Without the guard. */
-static int look(yunta_vector *v, uint64_t index, void *element)
+/* A reader's call. */
+typedef struct reading {
+    yunta_vector *vector;
+    uint64_t index;
+    void *element;
+} reading;
+
+static void repair_read(yn_self *me, void *what)
 {
-    uint64_t turn = yn_version_read(&v->turn);
-    if (index >= atomic_load_explicit(&v->size, memory_order_acquire))
-        return -ERANGE;
-    const unsigned char *place = element_at(v, index);
-    if (!place || !yn_version_holds(&v->turn, turn))
-        return AGAIN;
-    if (turn % 2 != 0 && atomic_load_explicit(&v->target, memory_order_relaxed) == index)
-        place = v->next;
-    if (is_a_word(v->element_size))
-        load_word(element, place, v->element_size);
-    else
-        yn_bytes_copy(element, place, v->element_size);
-    return yn_version_holds(&v->turn, turn) ? 0 : AGAIN;
+    repair(me, ((reading *)what)->vector);
 }
 
-static YN_NOINLINE int get_guarded(yunta_vector *v, uint64_t index, void *element)
+YN_ALWAYS_INLINE int look(void *what)
 {
-    int r;
-    yn_self *me = yn_self_get(&r);
-    if (!me)
-        return r;
-    r = yn_guard_enter_by(me, &v->guard, yn_deadline_in(YN_READER_WAITS_MS), repair, v);
-    if (r != 0)
-        return r == -ETIMEDOUT ? AGAIN : r;
-    r = look(v, index, element);
-    leave(me, v);
-    return r;
+    const reading *r = what;
+    yunta_vector *v = r->vector;
+    uint64_t turn = yn_version_read(&v->turn);
+    if (r->index >= atomic_load_explicit(&v->size, memory_order_acquire))
+        return -ERANGE;
+    const unsigned char *place = element_at(v, r->index);
+    if (!place || !yn_version_holds(&v->turn, turn))
+        return YN_OVERTAKEN;
+    if (turn % 2 != 0 && atomic_load_explicit(&v->target, memory_order_relaxed) == r->index)
+        place = v->next;
+    if (is_a_word(v->element_size))
+        load_word(r->element, place, v->element_size);
+    else
+        yn_bytes_copy(r->element, place, v->element_size);
+    return yn_version_holds(&v->turn, turn) ? 0 : YN_OVERTAKEN;
 }
 
 int yn_vector_get(yunta_vector *v, uint64_t index, void *element)
 {
-    int r = AGAIN;
-    while (r == AGAIN) {
-        for (int i = 0; i < TRIES; i++) {
-            r = look(v, index, element);
-            if (YN_LIKELY(r != AGAIN))
-                return r;
-        }
-        r = get_guarded(v, index, element);
-    }
-    return r;
+    return yn_look_until(look, &(reading){v, index, element}, &v->guard, repair_read);
 }
 
 int yn_vector_create(yn_self *me, yunta_vector **vector, const yunta_vector_options *o)

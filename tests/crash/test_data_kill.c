@@ -22,6 +22,7 @@ typedef struct scene {
     yunta_vector *vector;
     yunta_string *string;
     action act;
+    bool in_place; /* all values are numbers, and entries stand in their slots */
     _Atomic yn_claim victim;
     step_range memory[STEP_RANGES];
 } scene;
@@ -35,21 +36,29 @@ static void join_team(void *context)
     atomic_store(&s->victim, guest_self()->claim);
 }
 
-/* Entries 0 … are numbers ("n" adds to 7), entry 100 is a long text. */
+/* Entries 0 … are numbers, 7 each, entry 100 is a long text, or a number too. */
 static void set_up_dict(void *context)
 {
     scene *s = context;
     int entries = s->act == GROW ? FULL - 1 : FEW - 1;
-    ck_assert_int_eq(yunta_dict_create(&s->dict, &(yunta_dict_options){.key_size = sizeof(int), .stripes = 1}), 0);
+    yunta_dict_options options = {
+        .key_size = sizeof(int), .value_size = s->in_place ? sizeof(int64_t) : 0, .stripes = 1};
+    ck_assert_int_eq(yunta_dict_create(&s->dict, &options), 0);
+    ck_assert(yn_dict_in_place(s->dict) == s->in_place);
     for (int key = 0; key < entries; key++)
         ck_assert_int_eq(yunta_dict_put(s->dict, &key, sizeof key, &(int64_t){7}, sizeof(int64_t)), 0);
-    ck_assert_int_eq(yunta_dict_put(s->dict, &(int){100}, sizeof(int), old_long, sizeof old_long), 0);
+    if (s->in_place)
+        ck_assert_int_eq(yunta_dict_put(s->dict, &(int){100}, sizeof(int), &(int64_t){7}, sizeof(int64_t)), 0);
+    else
+        ck_assert_int_eq(yunta_dict_put(s->dict, &(int){100}, sizeof(int), old_long, sizeof old_long), 0);
     s->memory[0] = (step_range){s->dict, sizeof *s->dict + sizeof(yn_stripe_shared)};
     uint64_t table = atomic_load(&s->dict->stripe[0].table);
-    s->memory[1] = (step_range){(void *)yn_table_words(s->dict, table), 8 * (yn_table_last(table) + 1)};
+    s->memory[1] =
+        (step_range){(void *)yn_table_slot(s->dict, table, 0), 8 * s->dict->stride * (yn_table_last(table) + 1)};
     yn_key key = yn_dict_key(s->dict, &(int){1}, sizeof(int));
-    _Atomic uint64_t *word = yn_stripe_find(s->dict, &key, NULL);
-    s->memory[2] = (step_range){yn_word_node(s->dict, atomic_load(word)), YN_NODE_UNIT};
+    _Atomic uint64_t *word = yn_stripe_find(s->dict, &key, s->in_place);
+    if (!s->in_place)
+        s->memory[2] = (step_range){yn_word_node(s->dict, atomic_load(word)), YN_NODE_UNIT};
     atomic_store(&s->victim, 0);
 }
 
@@ -107,7 +116,9 @@ static void check_entries(scene *s)
     int64_t fresh = number(s, 50);
     ck_assert(fresh == 0 || (fresh == 9 && (act == PUT_NEW || act == GROW)));
     int r = yunta_dict_get(s->dict, &(int){100}, sizeof(int), out, sizeof out, &size);
-    if (r == 0)
+    if (r == 0 && s->in_place)
+        ck_assert(size == sizeof(int64_t) && memcmp(out, &(int64_t){7}, size) == 0);
+    else if (r == 0)
         ck_assert((size == sizeof old_long && memcmp(out, old_long, size) == 0) ||
                   (act == PUT_LONG && size == sizeof new_long && memcmp(out, new_long, size) == 0));
     else
@@ -142,8 +153,10 @@ static void sweep(scene *s, void (*set_up)(void *), void (*change)(void *), void
 START_TEST(dict)
 {
     scene *s = step_shared(sizeof *s);
-    s->act = (action)_i;
-    sweep(s, set_up_dict, change_dict, check_dict, 2);
+    s->act = (action)(_i % DICT_ACTIONS);
+    s->in_place = _i >= DICT_ACTIONS;
+    if (!s->in_place || s->act == PUT_NEW || s->act == PUT_WORD || s->act == REMOVE || s->act == GROW)
+        sweep(s, set_up_dict, change_dict, check_dict, 1);
 }
 END_TEST
 
@@ -296,7 +309,7 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "step by step");
     tcase_set_timeout(cases, 60);
     if (step_is_possible()) {
-        tcase_add_loop_test(cases, dict, PUT_NEW, DICT_ACTIONS);
+        tcase_add_loop_test(cases, dict, PUT_NEW, 2 * DICT_ACTIONS);
         tcase_add_loop_test(cases, vector, PUSH, VECTOR_ACTIONS);
         tcase_add_loop_test(cases, string, STRING_SET, STRING_ACTIONS);
     }

@@ -268,6 +268,44 @@ START_TEST(each_entry_comes_once)
 }
 END_TEST
 
+/* Keys and values of one size each, so that entries stand in their slots: slots are used again, tables replaced. */
+START_TEST(entries_in_their_slots)
+{
+    static const struct {
+        size_t key, value;
+    } sizes[] = {{8, 8}, {4, 8}, {24, 3}, {1, 1}, {11, 4}};
+    enum { count = 5000, turns = 4 };
+    for (size_t s = 0; s < YN_COUNT(sizes); s++) {
+        yunta_dict *dict = new_dict(
+            &(yunta_dict_options){.key_size = sizes[s].key, .value_size = sizes[s].value, .stripes = s % 2 ? 1 : 64});
+        ck_assert(yn_dict_in_place(dict));
+        int keys = sizes[s].key == 1 ? 256 : count;
+        for (int turn = 0; turn < turns; turn++) {
+            for (int i = 0; i < keys; i++) {
+                int key[6] = {i};
+                uint64_t value = 0, wanted = (uint64_t)(i * 7 + turn);
+                ck_assert_int_eq(yunta_dict_put(dict, key, sizes[s].key, &wanted, sizes[s].value), 0);
+                ck_assert_int_eq(yunta_dict_get(dict, key, sizes[s].key, &value, sizeof value, NULL), 0);
+                ck_assert_mem_eq(&value, &wanted, sizes[s].value);
+            }
+            ck_assert_uint_eq(yunta_dict_size(dict), (size_t)keys);
+            for (int i = turn; i < keys; i += turns) {
+                int key[6] = {i};
+                uint64_t value = 0, wanted = (uint64_t)(i * 7 + turn);
+                ck_assert_int_eq(yunta_dict_pop(dict, key, sizes[s].key, &value, sizeof value, NULL), 0);
+                ck_assert_mem_eq(&value, &wanted, sizes[s].value);
+                ck_assert(!yunta_dict_contains(dict, key, sizes[s].key));
+            }
+            ck_assert(yn_dict_is_sound(dict));
+        }
+        ck_assert_int_eq(yunta_dict_clear(dict), 0);
+        ck_assert_uint_eq(yunta_dict_size(dict), 0);
+        ck_assert(yn_dict_is_sound(dict));
+        yunta_dict_destroy(dict);
+    }
+}
+END_TEST
+
 /* A value that shows whether it is one that was put, whole. */
 enum { LONGEST = 200 };
 static size_t make_value(unsigned char *value, uint32_t number)
@@ -339,6 +377,46 @@ START_TEST(several_processes_at_once)
 }
 END_TEST
 
+/* The same with entries in their slots: a value says whose it is. */
+static int go_about_in_place(const struct crowd *c)
+{
+    uint64_t random = c->number * UINT64_C(2654435761) + 1, value;
+    for (int i = 0; i < c->turns; i++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint64_t key = random >> 58, what = random >> 40 & 3;
+        if (what == 0)
+            expect(yunta_dict_put(c->dict, &key, sizeof key, &(uint64_t){key << 32 | c->number}, sizeof value) == 0);
+        else if (what == 1)
+            expect(yunta_dict_remove(c->dict, &key, sizeof key) <= 0);
+        else {
+            int r = yunta_dict_get(c->dict, &key, sizeof key, &value, sizeof value, NULL);
+            expect(r == -ENOENT || (r == 0 && value >> 32 == key));
+        }
+        expect(yunta_dict_add(c->dict, &(uint64_t){1000}, sizeof key, 1, NULL) == 0);
+    }
+    return 0;
+}
+YUNTA_ENTRY(go_about_in_place, struct crowd);
+
+START_TEST(several_processes_at_one_table)
+{
+    enum { workers = 3 };
+    yunta_dict *dict = new_dict(&(yunta_dict_options){.key_size = 8, .value_size = 8, .stripes = 1});
+    yunta_process *child[workers];
+    int turns = test_rounds(TURNS);
+    for (uint32_t i = 0; i < workers; i++)
+        start_by(TEST_METHOD, &child[i], go_about_in_place, &(struct crowd){dict, i, turns});
+    ck_assert_int_eq(go_about_in_place(&(struct crowd){dict, workers, turns}), 0);
+    for (int i = 0; i < workers; i++)
+        end_is(child[i], 0);
+    int64_t sum;
+    ck_assert_int_eq(yunta_dict_get(dict, &(uint64_t){1000}, 8, &sum, sizeof sum, NULL), 0);
+    ck_assert_int_eq(sum, (int64_t)turns * (workers + 1));
+    ck_assert(yn_dict_is_sound(dict));
+    yunta_dict_destroy(dict);
+}
+END_TEST
+
 /* Entries that stay while others come and go around them. */
 START_TEST(what_stays_comes_once_while_others_write)
 {
@@ -386,8 +464,10 @@ static Suite *make(void)
     tcase_add_test(cases, what_makes_no_sense_is_refused);
     tcase_add_test(cases, it_grows_and_shrinks_and_gives_all_back);
     tcase_add_test(cases, each_entry_comes_once);
+    tcase_add_test(cases, entries_in_their_slots);
     TCase *several = test_case(suite, "several");
     TEST_FOR_EACH_METHOD(several, several_processes_at_once);
+    TEST_FOR_EACH_METHOD(several, several_processes_at_one_table);
     TEST_FOR_EACH_METHOD(several, what_stays_comes_once_while_others_write);
     return suite;
 }
