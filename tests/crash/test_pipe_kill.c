@@ -1,4 +1,5 @@
-/* Pipe: who sends or receives is killed at every step that others can tell from the one before, and at random moments.
+/* Pipe: who sends or receives is killed at every step that others can tell from the one before, and at random moments;
+ * and stopped at every step: it is not taken for dead, and the other direction, and the other side of this one, go on.
  * It must not rely on time: what is left is looked at when the victim is dead and that is known.
  * Read next: src/comm/README.md, what a death leaves.
  *
@@ -132,15 +133,81 @@ static void check(void *context, long point)
     yunta_pipe_destroy(s->first);
 }
 
-START_TEST(killed_at_every_step)
+/* One piece the whole way, from end to end. */
+static void pass_one(scene *s, yunta_pipe *from, yunta_pipe *to)
+{
+    char out[LARGE];
+    size_t size;
+    if (is_stream(s)) {
+        ck_assert_int_eq(yunta_pipe_write(from, s->text, 16, NULL, 0), 0);
+        ck_assert_int_eq(yunta_pipe_read(to, out, sizeof out, &size, 0), 0);
+    } else {
+        ck_assert_int_eq(yunta_pipe_send(from, s->text, 16, 0), 0);
+        ck_assert_int_eq(yunta_pipe_receive(to, out, sizeof out, &size, 0), 0);
+    }
+}
+
+static void go_on_beside(void *context, long point)
+{
+    scene *s = context;
+    char out[LARGE];
+    size_t size;
+    (void)point;
+    pass_one(s, s->second, s->first);
+    if (s->act == SEND || s->act == SEND_LARGE)
+        ck_assert_int_eq(yunta_pipe_receive(s->second, out, sizeof out, &size, 0), 0);
+    else if (s->act == RECEIVE || s->act == RECEIVE_LARGE)
+        ck_assert_int_eq(yunta_pipe_send(s->first, s->text, 16, 0), 0);
+    else if (s->act == WRITE)
+        ck_assert_int_eq(yunta_pipe_read(s->second, out, sizeof out, &size, 0), 0);
+    else if (s->act == READ)
+        ck_assert_int_eq(yunta_pipe_write(s->first, s->text, 16, NULL, 0), 0);
+    ck_assert(yn_claim_is_alive(&guest_self()->arena->slots, atomic_load(&s->victim)));
+}
+
+static void check_ended(void *context, long point)
+{
+    scene *s = context;
+    char out[LARGE];
+    size_t size;
+    (void)point;
+    guest_bury(atomic_load(&s->victim));
+    ck_assert(yn_pipe_is_sound(guest_self(), s->first));
+    while ((is_stream(s) ? yunta_pipe_read(s->second, out, sizeof out, &size, 0)
+                         : yunta_pipe_receive(s->second, out, sizeof out, &size, 0)) == 0) {
+        ck_assert(is_stream(s) || size == 8 || size == 16 || size == LARGE);
+        ck_assert_mem_eq(out, s->text, size);
+    }
+    pass_one(s, s->first, s->second);
+    pass_one(s, s->second, s->first);
+    yunta_pipe_destroy(s->first);
+}
+
+static void sweep(action act, bool stop)
 {
     scene *s = step_shared(sizeof *s);
-    s->act = (action)_i;
+    s->act = act;
     memset(s->text, 'm', LARGE);
-    step_plan plan = {
-        .setup = set_up, .prepare = join_team, .victim = run_victim, .check = check, .context = s, .memory = s->memory};
-    ck_assert_int_gt(step_kill_sweep(&plan), 4);
+    step_plan plan = {.setup = set_up,
+                      .prepare = join_team,
+                      .victim = run_victim,
+                      .meanwhile = go_on_beside,
+                      .check = stop ? check_ended : check,
+                      .context = s,
+                      .memory = s->memory};
+    ck_assert_int_gt(stop ? step_stop_sweep(&plan) : step_kill_sweep(&plan), 4);
     step_unshare(s, sizeof *s);
+}
+
+START_TEST(killed_at_every_step)
+{
+    sweep((action)_i, false);
+}
+END_TEST
+
+START_TEST(stopped_at_every_step)
+{
+    sweep((action)_i, true);
 }
 END_TEST
 
@@ -225,8 +292,10 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "kills");
     tcase_set_timeout(cases, 100);
     tcase_add_test(cases, killed_at_random);
-    if (step_is_possible())
+    if (step_is_possible()) {
         tcase_add_loop_test(cases, killed_at_every_step, SEND, OPEN_AND_CLOSE + 1);
+        tcase_add_loop_test(cases, stopped_at_every_step, SEND, OPEN_AND_CLOSE + 1);
+    }
     return suite;
 }
 

@@ -1,5 +1,5 @@
 /* Topic: who publishes, receives, subscribes or unsubscribes is killed at every step that others can tell from the one
- * before, and at random moments.
+ * before, and at random moments; and stopped at every step: it is not taken for dead, and who reads goes on.
  * It must not rely on time: what is left is looked at when the victim is dead and that is known.
  * Read next: src/comm/README.md, what a death leaves.
  *
@@ -20,6 +20,7 @@ typedef struct scene {
     action act;
     bool lossless;
     int sent;
+    uint64_t heard; /* by us, received or missed */
     _Atomic yn_claim victim;
     step_range memory[STEP_RANGES];
 } scene;
@@ -34,7 +35,8 @@ static void set_up(void *context)
     scene *s = context;
     yunta_topic_options o = {.capacity = 128, .lossless = s->lossless};
     ck_assert_int_eq(yunta_topic_create(&s->topic, &o), 0);
-    yunta_subscription *vacant; /* what the victim takes, if it subscribes */
+    memset(s->topic->tape, 0xee, 128); /* or it may hold already what is written */
+    yunta_subscription *vacant;        /* what the victim takes, if it subscribes */
     ck_assert_int_eq(yunta_topic_subscribe(s->topic, &vacant), 0);
     ck_assert_int_eq(yunta_topic_subscribe(s->topic, &s->mine), 0);
     ck_assert_int_eq(yunta_topic_unsubscribe(vacant), 0);
@@ -45,6 +47,7 @@ static void set_up(void *context)
     s->memory[1] = (step_range){s->topic->tape, 128};
     s->memory[2] = (step_range){s->mine, sizeof *s->mine};
     s->memory[3] = (step_range){vacant, sizeof *vacant};
+    s->heard = 0;
     atomic_store(&s->victim, 0);
 }
 
@@ -100,15 +103,72 @@ static void check(void *context, long point)
     yunta_topic_destroy(s->topic);
 }
 
-START_TEST(killed_at_every_step)
+static int hear_one(scene *s)
+{
+    int value;
+    size_t size;
+    uint64_t missed;
+    int r = yunta_topic_receive(s->mine, &value, sizeof value, &size, &missed, 0);
+    if (r == 0)
+        s->heard += 1 + missed;
+    return r;
+}
+
+/* Who would publish waits, if it stands with the lock. */
+static void go_on_beside(void *context, long point)
+{
+    scene *s = context;
+    (void)point;
+    ck_assert_int_eq(hear_one(s), 0);
+    int r = publish(s, 100);
+    ck_assert(r == 0 || r == -ETIMEDOUT || (r == YUNTA_ECLOSED && s->act == CLOSE));
+    ck_assert_int_eq(hear_one(s), 0);
+    ck_assert(yn_claim_is_alive(&guest_self()->arena->slots, atomic_load(&s->victim)));
+}
+
+/* All that was published has been heard of. */
+static void check_ended(void *context, long point)
+{
+    scene *s = context;
+    yunta_topic_stats stats;
+    int r = 0;
+    (void)point;
+    guest_bury(atomic_load(&s->victim));
+    ck_assert(yn_topic_is_sound(guest_self(), s->topic));
+    while (r == 0)
+        r = hear_one(s);
+    ck_assert_int_eq(r, s->act == CLOSE ? YUNTA_ECLOSED : -ETIMEDOUT);
+    ck_assert_int_eq(yunta_topic_read_stats(s->topic, &stats), 0);
+    ck_assert_uint_eq(s->heard, stats.published);
+    yunta_topic_destroy(s->topic);
+}
+
+static void sweep(int number, bool stop)
 {
     scene *s = step_shared(sizeof *s);
-    s->act = (action)(_i / 2);
-    s->lossless = _i % 2;
-    step_plan plan = {
-        .setup = set_up, .prepare = join_team, .victim = run_victim, .check = check, .context = s, .memory = s->memory};
-    ck_assert_int_ge(step_kill_sweep(&plan), s->act == CLOSE ? 3 : 5); /* lock, closed, lock */
+    s->act = (action)(number / 2);
+    s->lossless = number % 2;
+    step_plan plan = {.setup = set_up,
+                      .prepare = join_team,
+                      .victim = run_victim,
+                      .meanwhile = go_on_beside,
+                      .check = stop ? check_ended : check,
+                      .context = s,
+                      .memory = s->memory};
+    long points = stop ? step_stop_sweep(&plan) : step_kill_sweep(&plan);
+    ck_assert_int_ge(points, s->act == CLOSE ? 3 : 5); /* lock, closed, lock */
     step_unshare(s, sizeof *s);
+}
+
+START_TEST(killed_at_every_step)
+{
+    sweep(_i, false);
+}
+END_TEST
+
+START_TEST(stopped_at_every_step)
+{
+    sweep(_i, true);
 }
 END_TEST
 
@@ -194,8 +254,10 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "kills");
     tcase_set_timeout(cases, 100);
     tcase_add_loop_test(cases, killed_at_random, 0, 2);
-    if (step_is_possible())
+    if (step_is_possible()) {
         tcase_add_loop_test(cases, killed_at_every_step, 0, 2 * ACTIONS);
+        tcase_add_loop_test(cases, stopped_at_every_step, 0, 2 * ACTIONS);
+    }
     return suite;
 }
 
