@@ -276,6 +276,45 @@ START_TEST(memory_goes_back)
 }
 END_TEST
 
+START_TEST(no_more_than_the_limit_that_the_user_sets)
+{
+    enum { LIMIT = 32 << 20 };
+    static void *block[64];
+    size_t count = 0;
+    ck_assert_int_eq(yunta_set_arena_limit(LIMIT), 0);
+    while (count < YN_COUNT(block) && (block[count] = yunta_heap_alloc(MIB)) != NULL)
+        memset(block[count++], 1, MIB);
+    ck_assert_uint_ge(count, 24);
+    ck_assert_uint_lt(count, LIMIT / MIB);
+    ck_assert_uint_eq(stats().limit, LIMIT);
+    ck_assert_uint_le(stats().file, LIMIT);
+    ck_assert_ptr_null(yunta_heap_realloc(block[0], 4 * MIB)); /* and what there was is as it was */
+    ck_assert_uint_eq(yunta_heap_usable_size(block[0]), MIB);
+    while (count > 0)
+        ck_assert_int_eq(yunta_heap_free(block[--count]), 0);
+    ck_assert_ptr_nonnull(block[0] = yunta_heap_alloc(8 * MIB));
+    ck_assert_int_eq(yunta_heap_free(block[0]), 0);
+}
+END_TEST
+
+static int free_it_too(void *const *block)
+{
+    return yunta_heap_free(*block) == -EINVAL ? 0 : 1;
+}
+YUNTA_ENTRY(free_it_too, void *);
+
+START_TEST(freed_once_whoever_does_it)
+{
+    void *block[] = {yunta_heap_alloc(100), yunta_heap_alloc(100000)};
+    for (size_t i = 0; i < YN_COUNT(block); i++) {
+        yunta_process *child;
+        ck_assert_int_eq(yunta_heap_free(block[i]), 0);
+        start_by(TEST_METHOD, &child, free_it_too, &block[i]);
+        end_is(child, 0);
+    }
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("heap, as programs use it");
@@ -288,6 +327,8 @@ static Suite *make(void)
     tcase_add_test(cases, by_threads);
     tcase_add_test(cases, who_holds_what);
     tcase_add_test(cases, memory_goes_back);
+    tcase_add_test(cases, no_more_than_the_limit_that_the_user_sets);
+    TEST_FOR_EACH_METHOD(cases, freed_once_whoever_does_it);
     return suite;
 }
 
