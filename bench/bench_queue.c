@@ -189,7 +189,7 @@ static const struct bench_carrier carrier = {open_queue, close_queue, put,    ge
                                              get_many,   reserve,     commit, receive, release};
 
 /* Who carries the same, and why one may be absent. */
-enum { CK, RTE, BOOST, PIPE, SPSC, PEERS };
+enum { CK, RTE, BOOST, PIPE, SPSC, ICEORYX, PEERS };
 static struct peer {
     const char *name, *program, *absent;
     struct bench_aside aside;
@@ -201,6 +201,7 @@ static struct peer {
                .absent = BENCH_HAS_BOOST ? NULL : "no libboost-dev"},
     [PIPE] = {.name = "pipe", .program = "reference_pipe", .absent = NULL},
     [SPSC] = {.name = "plain SPSC ring", .program = "reference_spsc", .absent = NULL},
+    [ICEORYX] = {.name = "iceoryx", .program = NULL, .absent = "it needs its own daemon beside it"},
 };
 
 /* What each is held to: our cost over the peer's, 0: not measured by it. */
@@ -215,8 +216,8 @@ static const struct contest {
     {"2-2 8", "2-2_8", {0.5, 0.5, 0.5, 0.5}},
     {"2-2 64", "2-2_64", {0.667, 0.667, 0.667, 0.667}},
     {"2-2 1024", "2-2_1024", {0.833, 0.833, 0.833, 0.833}},
-    {"in place 64K", "in_place_64K", {[SPSC] = 1.111}},
-    {"in place 1M", "in_place_1M", {[SPSC] = 1.111}},
+    {"in place 64K", "in_place_64K", {[SPSC] = 1.111, [ICEORYX] = 1}},
+    {"in place 1M", "in_place_1M", {[SPSC] = 1.111, [ICEORYX] = 1}},
 };
 
 static double carry(const char *name)

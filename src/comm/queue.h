@@ -76,6 +76,8 @@ struct yunta_queue {
     _Atomic uint64_t room_waits, filled_waits, joined_waits; /* how often somebody went to sleep */
     _Atomic uint64_t high_water;
     YN_ALIGNED(128) _Atomic(void *) kept[YN_LOANS_KEPT]; /* blocks of loans that were released, for those to come */
+    YN_ALIGNED(64) _Atomic uint32_t kept_oldest;         /* hints: where to take one, where to leave one */
+    YN_ALIGNED(64) _Atomic uint32_t kept_newest;
 } YN_ALIGNED(128);
 
 /* Hazards: which links this thread may be looking at, in the words that its seat has to spare. They are left standing

@@ -13,15 +13,21 @@ static bool is_reserved(const yunta_loan *loan)
     return loan && loan->queue && loan->data && !loan->place[0];
 }
 
-/* A block that was kept, of a fitting size. Whoever exchanges it out owns it. */
+/* A block that was kept, of a fitting size. Whoever exchanges it out owns it. The oldest one first: the lines of the
+ * newest are still with who has read it, and each would have to be fetched from there. */
 static void *take_kept(yn_self *me, yunta_queue *q, size_t size)
 {
     if (size <= YN_LOAN_KEPT_LEAST || size > YN_LOAN_KEPT_MOST)
         return NULL;
-    for (int i = 0; i < YN_LOANS_KEPT; i++) {
-        void *block = atomic_load_explicit(&q->kept[i], memory_order_relaxed);
-        block = block ? atomic_exchange(&q->kept[i], NULL) : NULL;
-        size_t usable = block ? yn_heap_usable(me, block) : 0;
+    uint32_t oldest = atomic_load_explicit(&q->kept_oldest, memory_order_relaxed);
+    for (uint32_t n = 0; n < YN_LOANS_KEPT; n++) {
+        _Atomic(void *) *place = &q->kept[(oldest + n) % YN_LOANS_KEPT];
+        void *block = atomic_load_explicit(place, memory_order_relaxed);
+        block = block ? atomic_exchange(place, NULL) : NULL;
+        if (!block)
+            continue;
+        size_t usable = yn_heap_usable(me, block);
+        atomic_store_explicit(&q->kept_oldest, oldest + n + 1, memory_order_relaxed);
         if (usable >= size && usable / 2 <= size)
             return block;
         yn_heap_free(me, block); /* the sizes have changed */
@@ -32,11 +38,14 @@ static void *take_kept(yn_self *me, yunta_queue *q, size_t size)
 /* Keeps the block if there is a place for it, else frees it. */
 static void give_back(yn_self *me, yunta_queue *q, void *block, size_t size)
 {
-    for (int i = 0; size > YN_LOAN_KEPT_LEAST && size <= YN_LOAN_KEPT_MOST && i < YN_LOANS_KEPT; i++) {
+    uint32_t newest = atomic_load_explicit(&q->kept_newest, memory_order_relaxed);
+    for (uint32_t n = 0; size > YN_LOAN_KEPT_LEAST && size <= YN_LOAN_KEPT_MOST && n < YN_LOANS_KEPT; n++) {
+        _Atomic(void *) *place = &q->kept[(newest + n) % YN_LOANS_KEPT];
         void *none = NULL;
-        if (!atomic_load_explicit(&q->kept[i], memory_order_relaxed) &&
-            atomic_compare_exchange_strong(&q->kept[i], &none, block))
+        if (!atomic_load_explicit(place, memory_order_relaxed) && atomic_compare_exchange_strong(place, &none, block)) {
+            atomic_store_explicit(&q->kept_newest, newest + n + 1, memory_order_relaxed);
             return;
+        }
     }
     yn_heap_free(me, block);
 }
