@@ -124,7 +124,9 @@ static int gather(void *iterator)
     uint64_t version = yn_version_read(&stripe->version);
     uint64_t table = atomic_load_explicit(&stripe->table, memory_order_acquire);
     it->used = it->at = 0;
-    if (table == 0 || it->tag == TAG_END)
+    if (table == 0)
+        it->tag = TAG_END;
+    if (it->tag == TAG_END)
         return 0;
     uint64_t tag = next_tag(it, table);
     if (!yn_version_holds(&stripe->version, version))
@@ -164,7 +166,7 @@ int yunta_dict_next(yunta_dict_iterator *iterator, yunta_dict_entry *entry)
         int r = yn_look_until(gather, it, &it->dict->stripe[it->stripe].guard, repair_gathered);
         if (r != 0)
             return r;
-        if (it->used == 0) {
+        if (it->used == 0 && it->tag == TAG_END) { /* else the tag's last entry went while it was looked for */
             it->stripe++;
             it->tag = 0;
         }
