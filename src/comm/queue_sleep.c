@@ -40,12 +40,19 @@ static void stay_away(const yn_side *s, yn_turn *turn, yunta_queue *q)
         yn_pause();
 }
 
+/* ns that may be worth spinning. Large items take their writers and readers time, often less than a sleep would. */
+static uint32_t most_patience(const yunta_queue *q)
+{
+    uint64_t usual = yn_spin_ns(), more = q->item_size / 4;
+    return (uint32_t)(usual == 0 ? 0 : usual + (more < 9 * usual ? more : 9 * usual));
+}
+
 /* Spins for as long as that has been worth it lately. */
 static bool spin(const yn_side *s, yn_turn *turn, yunta_queue *q)
 {
     _Atomic uint32_t *patience = &pace_of(s, q)->patience;
-    uint32_t most = (uint32_t)yn_spin_ns(), known = atomic_load_explicit(patience, memory_order_relaxed);
-    uint32_t ns = known == 0 ? most : known, least = most / 8;
+    uint32_t most = most_patience(q), known = atomic_load_explicit(patience, memory_order_relaxed);
+    uint32_t ns = known == 0 ? most : known, least = (uint32_t)yn_spin_ns() / 8;
     yn_spin clock = {0, 0};
     bool worth = false;
     stay_away(s, turn, q);
