@@ -27,7 +27,9 @@
     SCENE(queue_stores)                                                                                                \
     SCENE(queue_rings_closed)                                                                                          \
     SCENE(queue_stores_closed)                                                                                         \
-    SCENE(heap)
+    SCENE(heap)                                                                                                        \
+    SCENE(dict_nodes)                                                                                                  \
+    SCENE(dict_in_place)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)
