@@ -143,6 +143,13 @@ int sim_cpu_count(void)
     return (int)sim.cpus;
 }
 
+/* Which one a thread runs on may change at any moment. */
+uint32_t sim_processor(void);
+uint32_t sim_processor(void)
+{
+    return 1 + sim_below(sim.cpus);
+}
+
 static void enter_kernel(void)
 {
     if (sim_pending)

@@ -29,7 +29,10 @@
     SCENE(queue_stores_closed)                                                                                         \
     SCENE(heap)                                                                                                        \
     SCENE(dict_nodes)                                                                                                  \
-    SCENE(dict_in_place)
+    SCENE(dict_in_place)                                                                                               \
+    SCENE(wait_many)                                                                                                   \
+    SCENE(pipe)                                                                                                        \
+    SCENE(pipe_stream)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)

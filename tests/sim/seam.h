@@ -33,6 +33,8 @@ void sim_futex_wake(_Atomic uint32_t *word, int sleepers);
 int sim_memfd_reserve(int fd, uint64_t offset, uint64_t bytes);
 int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes);
 int sim_cpu_count(void);
+uint32_t sim_processor(void);
+#define yn_processor sim_processor
 #define yn_memfd_reserve sim_memfd_reserve
 #define yn_memfd_discard sim_memfd_discard
 #define yn_cpu_count_known sim_cpu_count
@@ -46,6 +48,7 @@ yn_claim sim_self_claim(void);
 #define yn_self_get(error) sim_self_get(error)
 #define yn_self_claim() sim_self_claim()
 #define yn_self_brief() sim_self_claim()
+yn_arena_shared *yn_self_arena(void) __attribute__((weak)); /* world.c has another */
 
 /* Readers that race on purpose copy as they do for users: by memcpy, which is the simulator's. */
 #undef YN_THREAD_SANITIZER

@@ -99,6 +99,11 @@ yn_claim sim_self_claim(void)
     return sim_me()->claim;
 }
 
+yn_arena_shared *yn_self_arena(void)
+{
+    return arena;
+}
+
 bool sim_is_dead(int process)
 {
     return sim.process[process].is_dead;
