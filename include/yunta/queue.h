@@ -91,7 +91,7 @@ YUNTA_API int yunta_queue_close_descriptor(yunta_queue *queue);
 
 typedef struct yunta_queue_stats {
     uint64_t size;        /* messages that can be got */
-    uint64_t lost;        /* messages lost with a getter that died (lose_on_death) */
+    uint64_t lost;        /* messages lost with a getter that died (lose_on_death); one too many if its counter dies */
     uint64_t redelivered; /* messages that came again after their getter died */
     uint64_t abandoned;   /* puts that a death left half done; nobody saw them */
     uint64_t puts, gets;  /* messages put and got so far; gets under way count */

@@ -27,9 +27,8 @@ static void look_over(yn_turn *turn, yunta_queue *q)
             continue;
         turn->repaired = true;
         if (q->lose) {
-            void *block = yn_store_vacate(s, entry);
-            atomic_fetch_add(&q->tally.lost, 1);
-            yn_heap_free(turn->me, block);
+            atomic_fetch_add(&q->tally.lost, 1); /* first: rather one too many, after another death, than one too few */
+            yn_heap_free(turn->me, yn_store_vacate(s, entry));
         } else {
             yn_store_restore(s, entry);
             atomic_fetch_add(&q->tally.redelivered, 1);

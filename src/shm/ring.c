@@ -105,17 +105,20 @@ static bool repair_reserved(yn_turn *turn, yn_ring_shared *ring, uint64_t positi
     return true;
 }
 
-/* A message that a dead process had taken, given up. The head goes past it before the cell is free. */
+/* A message that a dead process had taken, given up. The head goes past it before the cell is free. It is counted
+ * before: who dies over this leaves one lost too many, not one too few. */
 static void lose(yn_turn *turn, yn_ring_shared *ring, uint64_t position, uint64_t word)
 {
     yn_cell_shared *cell = yn_ring_cell(ring, position);
     uint64_t lap = yn_ring_lap(ring, position);
     void *block = block_of(ring, cell, lap);
     help(&ring->head, position, yn_ring_next(ring, position));
+    atomic_fetch_add(&ring->tally->lost, 1);
     if (swap(&cell->word, word, unowned(lap + ring->stride, YN_CELL_FREE))) {
-        atomic_fetch_add(&ring->tally->lost, 1);
         turn->repaired = true;
         yn_heap_free(turn->me, block);
+    } else {
+        atomic_fetch_sub(&ring->tally->lost, 1);
     }
 }
 

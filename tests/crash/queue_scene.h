@@ -210,6 +210,7 @@ typedef struct books {
     int must[64], musts, may[8], mays; /* ids put for sure; those of which nobody knows */
     int got[80], gots;
     int unaccounted; /* messages that gets may have had which were killed before they told */
+    int killed;      /* calls that were not over */
 } books;
 
 static void note_act(books *b, int what, int result, const int *values)
@@ -226,6 +227,7 @@ static void note_victim(books *b, int what, int number)
 {
     told *t = &tell[number];
     int count = what == PUT_MANY || what == GET_MANY ? BATCH : 1;
+    b->killed += !atomic_load(&t->done);
     if (atomic_load(&t->done))
         note_act(b, what, atomic_load(&t->result), t->values);
     else if (is_put(what))
@@ -278,7 +280,9 @@ static void balance(const books *b)
     if (now->joinable)
         ck_assert_int_eq(yunta_queue_join(q, 0), 0);
     ck_assert_int_eq(yunta_queue_read_stats(q, &stats), 0);
-    ck_assert_msg((int)stats.lost <= missing && (stats.lost == 0 || now->lose), "%d lost", (int)stats.lost);
+    /* Who is killed while it counts what another one lost leaves one too many. */
+    int twice = b->killed > 1 ? b->killed - 1 : 0;
+    ck_assert_msg((int)stats.lost <= missing + twice && (stats.lost == 0 || now->lose), "%d lost", (int)stats.lost);
     ck_assert_msg((int)stats.redelivered <= b->unaccounted && (stats.redelivered == 0 || !now->lose), "redelivered");
     ck_assert_int_le((int)stats.abandoned, b->mays);
 }

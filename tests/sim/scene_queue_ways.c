@@ -200,6 +200,14 @@ static void put_one(int who, int i)
     check_put(who, i, 1, r == 0, r, limit, was_shut);
 }
 
+static int dead_getters(void)
+{
+    int n = 0;
+    for (int g = 0; g < getters; g++)
+        n += sim_is_dead(putters + 1 + g);
+    return n;
+}
+
 /* What getters may have had in their hands, and nobody else has seen. */
 static int taken_by_dead(void)
 {
@@ -438,17 +446,21 @@ static void check(void)
     size_t size = yunta_queue_size(queue), left = get_rest();
     if (size != left || yunta_queue_size(queue) != 0)
         sim_fail(__FILE__, __LINE__, "size %zu, then %zu got and size %zu", size, left, yunta_queue_size(queue));
-    int lost = 0;
+    int lost = 0, died_over = 0;
     for (int p = 0; p < putters; p++)
         for (int i = 0; i < messages; i++) {
             message *m = &book[p][i];
             lost += m->put && m->holder == 0;
-            sim_check(m->holder == 0 || m->finished || is->lose_on_death || drains); /* what the dead had comes again */
+            died_over += m->holder != 0 && !m->finished;
         }
     sim_check(lost <= drained + taken_by_dead() || drains);
     sim_check(yunta_queue_read_stats(queue, &stats) == 0);
     sim_check(stats.size == 0 && stats.open == 0);
     sim_check(is->lose_on_death ? stats.redelivered == 0 : stats.lost == 0);
+    if (is->lose_on_death) /* none in silence */
+        sim_check(drains || stats.lost >= (uint64_t)died_over);
+    else /* what the dead had comes again, unless the next one died with it in a get */
+        sim_check(died_over == 0 || drains || dead_getters() > 1);
     sim_check(sim_deaths() > 0 || (stats.lost == 0 && stats.redelivered == 0 && stats.abandoned == 0));
     if (queue->store) {
         sim_check(yunta_queue_size(queue) == 0);
