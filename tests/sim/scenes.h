@@ -32,7 +32,8 @@
     SCENE(dict_in_place)                                                                                               \
     SCENE(wait_many)                                                                                                   \
     SCENE(pipe)                                                                                                        \
-    SCENE(pipe_stream)
+    SCENE(pipe_stream)                                                                                                 \
+    SCENE(topic)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)

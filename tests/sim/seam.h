@@ -29,6 +29,10 @@ int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
 void sim_futex_wake(_Atomic uint32_t *word, int sleepers);
 #define yn_futex_wait sim_futex_wait
 #define yn_futex_wake sim_futex_wake
+/* Among the threads of one process, in its own memory, which goes with it: no simulated process has several that use
+ * it. */
+#define yn_futex_lock(word) ((void)(word))
+#define yn_futex_unlock(word) ((void)(word))
 
 int sim_memfd_reserve(int fd, uint64_t offset, uint64_t bytes);
 int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes);
