@@ -390,7 +390,7 @@ static const story stories[] = {
 
 START_TEST(the_others_go_on)
 {
-    snprintf(block_name, sizeof block_name, "yunta-test-%d", (int)getpid());
+    snprintf(block_name, sizeof block_name, "block-test-%d", (int)getpid());
     run_story(&stories[_i]);
 }
 END_TEST

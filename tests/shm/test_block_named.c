@@ -24,7 +24,7 @@ static char name[64];
 static void name_anew(void)
 {
     static int count;
-    snprintf(name, sizeof name, "yunta-test-%d-%d", (int)getpid(), count++);
+    snprintf(name, sizeof name, "block-test-%d-%d", (int)getpid(), count++);
 }
 
 /* How many names in /dev/shm are this test's. */
