@@ -2,7 +2,7 @@
 # simulator's runtime in its place; the rest of the library as it is. ctest sim.<scene> plays some schedules of each scene.
 file(GLOB YUNTA_SIM_CORE CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/sync/*.c ${PROJECT_SOURCE_DIR}/src/shm/heap*.c
   ${PROJECT_SOURCE_DIR}/src/shm/ring*.c ${PROJECT_SOURCE_DIR}/src/comm/*.c
-  ${PROJECT_SOURCE_DIR}/src/data/dict*.c ${PROJECT_SOURCE_DIR}/src/data/guard.c)
+  ${PROJECT_SOURCE_DIR}/src/data/*.c)
 list(APPEND YUNTA_SIM_CORE ${PROJECT_SOURCE_DIR}/src/shm/arena.c ${PROJECT_SOURCE_DIR}/src/shm/self.c
   ${PROJECT_SOURCE_DIR}/src/shm/slot.c ${PROJECT_SOURCE_DIR}/tests/sim/watch.c)
 file(GLOB YUNTA_SIM_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/sim/*.c)
@@ -24,7 +24,7 @@ set(YUNTA_SIM_SCHEDULES 25000 CACHE STRING "How many schedules of each scene the
 foreach(scene lock lock_threads lock_newcomers recursive_lock rwlock semaphore signals condition event barrier
     barrier_disorder once latch latch_threads
     queue_bounded queue_unbounded queue_rings queue_stores queue_rings_closed queue_stores_closed heap
-    dict_nodes dict_in_place wait_many pipe pipe_stream topic)
+    dict_nodes dict_in_place wait_many pipe pipe_stream topic counters string vector)
   add_test(NAME sim.${scene} COMMAND sim --scene ${scene} --schedules ${YUNTA_SIM_SCHEDULES})
   set_tests_properties(sim.${scene} PROPERTIES LABELS sim TIMEOUT 120)
 endforeach()

@@ -33,7 +33,10 @@
     SCENE(wait_many)                                                                                                   \
     SCENE(pipe)                                                                                                        \
     SCENE(pipe_stream)                                                                                                 \
-    SCENE(topic)
+    SCENE(topic)                                                                                                       \
+    SCENE(counters)                                                                                                    \
+    SCENE(string)                                                                                                      \
+    SCENE(vector)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)

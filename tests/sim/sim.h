@@ -68,6 +68,9 @@ void sim_await(bool (*condition)(void));
 /* Bytes written by a scene into shared memory: the world has to know, to put it back. */
 void sim_fill(void *to, int byte, size_t size);
 
+/* How many blocks the library has allocated for itself. */
+uint64_t sim_blocks(void);
+
 /* Something is wrong: ends the schedule. */
 void sim_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4), noreturn));
 #define sim_check(condition)                                                                                           \

@@ -5,6 +5,7 @@
 #include "machine.h"
 
 #include "os/memfd.h"
+#include "shm/heap_map.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,6 +41,19 @@ void sim_fill(void *to, int byte, size_t size)
 {
     sim_touch(to, size);
     memset(to, byte, size);
+}
+
+static void count_block(yn_heap_tally *tally, uint32_t stamp, size_t bytes)
+{
+    (void)bytes;
+    tally->figures.blocks += (stamp & YN_STAMP_KIND) == YN_HEAP_OWN;
+}
+
+uint64_t sim_blocks(void)
+{
+    yn_heap_tally tally = {.count = count_block};
+    yn_heap_count(sim_me(), &tally);
+    return tally.figures.blocks;
 }
 
 int sim_memfd_reserve(int fd, uint64_t offset, uint64_t bytes);
