@@ -185,8 +185,18 @@ static void release(void)
     expect(yunta_queue_release(&loan), 0, "yunta_queue_release");
 }
 
-static const struct bench_carrier carrier = {open_queue, close_queue, put,    get,     put_many,
-                                             get_many,   reserve,     commit, receive, release};
+static const struct bench_carrier carrier = {
+    .open = open_queue,
+    .close = close_queue,
+    .put = put,
+    .get = get,
+    .put_many = put_many,
+    .get_many = get_many,
+    .reserve = reserve,
+    .commit = commit,
+    .receive = receive,
+    .release = release,
+};
 
 /* Who carries the same, and why one may be absent. */
 enum { CK, RTE, BOOST, PIPE, SPSC, ICEORYX, PEERS };
@@ -201,7 +211,9 @@ static struct peer {
                .absent = BENCH_HAS_BOOST ? NULL : "no libboost-dev"},
     [PIPE] = {.name = "pipe", .program = "reference_pipe", .absent = NULL},
     [SPSC] = {.name = "plain SPSC ring", .program = "reference_spsc", .absent = NULL},
-    [ICEORYX] = {.name = "iceoryx", .program = NULL, .absent = "it needs its own daemon beside it"},
+    [ICEORYX] = {.name = "iceoryx",
+                 .program = "reference_iceoryx",
+                 .absent = BENCH_HAS_ICEORYX ? NULL : "no libiceoryx-posh-dev, or no iox-roudi"},
 };
 
 /* What each is held to: our cost over the peer's, 0: not measured by it. */
@@ -275,6 +287,11 @@ static void start_peers(void)
     for (int p = 0; p < PEERS; p++)
         if (!peers[p].absent)
             bench_aside_start(&peers[p].aside, peers[p].program);
+    struct peer *iceoryx = &peers[ICEORYX];
+    if (!iceoryx->absent && bench_aside_run(&iceoryx->aside, "in place 64K").value[0] < 0) {
+        bench_aside_stop(&iceoryx->aside);
+        iceoryx->absent = "its daemon does not start";
+    }
 }
 
 static void stop_peers(void)

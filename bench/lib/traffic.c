@@ -134,10 +134,14 @@ static pid_t start(const struct bench_carrier *c, const struct bench_traffic *t,
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     bench_place(bench_processor((id + !produces) % 2));
+    if (c->join)
+        c->join(produces);
     if (produces)
         produce(c, t, id);
     else
         consume(c, t, id);
+    if (c->leave)
+        c->leave();
     _exit(0);
 }
 

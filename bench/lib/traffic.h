@@ -34,6 +34,8 @@ struct bench_carrier {
     void (*commit)(void);
     const void *(*receive)(void);
     void (*release)(void);
+    void (*join)(bool produces); /* in each process of the traffic, before the clock starts … */
+    void (*leave)(void);         /* … and after it has stopped; may end the process, with status 0 */
 };
 
 /* Sends it all: ns a message, from the first put to the last get. Ends the program if a message is wrong or missing. */
