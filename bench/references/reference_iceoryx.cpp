@@ -39,7 +39,7 @@ static std::unique_ptr<popo::UntypedSubscriber> subscriber;
 static void *reserved;
 static const void *received;
 
-// If this process dies, RouDi is asked to end: killed, it would leave its shared memory behind. What it says when nobody
+// Who has had no processor for 1.5 s is not taken for dead. If this process dies, RouDi is asked to end: killed, it would leave its shared memory behind. What it says when nobody
 // listens any more is lost.
 [[noreturn]] static void become_roudi(pid_t starter, int said)
 {
@@ -49,7 +49,8 @@ static const void *received;
     std::string path = "/proc/self/fd/" + std::to_string(config);
     if (getppid() == starter && config >= 0 && write(config, pools, sizeof pools - 1) == sizeof pools - 1 &&
         dup2(said, STDOUT_FILENO) >= 0 && dup2(said, STDERR_FILENO) >= 0)
-        execl(ROUDI, ROUDI, "--config-file", path.c_str(), "--kill-delay", "1", static_cast<char *>(nullptr));
+        execl(ROUDI, ROUDI, "--config-file", path.c_str(), "--monitoring-mode", "off", "--kill-delay", "1",
+              static_cast<char *>(nullptr));
     _exit(127);
 }
 
