@@ -5,7 +5,7 @@
 
 #include "data/counters.h"
 
-enum { processes = 3, threads = 2, newcomers = 1, adders = 4, turns = 4 };
+enum { processes = 2, threads = 2, newcomers = 1, adders = 3, turns = 4 };
 enum { numbered = 3, names = 3, counted = numbered + names, unknown = -1 };
 
 static const uint32_t number_of_its_own[numbered] = {100, 127, 200}; /* names never get so far: two chunks */

@@ -33,6 +33,7 @@
     SCENE(wait_many)                                                                                                   \
     SCENE(pipe)                                                                                                        \
     SCENE(pipe_stream)                                                                                                 \
+    SCENE(pipe_ways)                                                                                                   \
     SCENE(topic)                                                                                                       \
     SCENE(counters)                                                                                                    \
     SCENE(string)                                                                                                      \
