@@ -170,7 +170,7 @@ static inline int put(yunta_queue *q, const void *message, size_t size, int mill
     if (YN_UNLIKELY(atomic_load_explicit(&q->closed, memory_order_acquire)))
         return YUNTA_ECLOSED;
     if (YN_UNLIKELY(q->store))
-        return yn_store_put(me, q, message, size, 0, milliseconds);
+        return yn_store_put(me, q, message, size, 0, yn_deadline_in(milliseconds));
     if (size > q->in_cell)
         return put_block(me, q, message, size, milliseconds);
     yn_hold hold;

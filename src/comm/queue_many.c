@@ -8,146 +8,198 @@
 #include <limits.h>
 #include <yunta/queue_many.h>
 
-/* Fills and publishes the `n` cells from `position` on. */
-static void fill_run(yn_ring_shared *ring, uint64_t position, uint64_t n, const unsigned char *items, size_t size)
+/* What is put: items that lie one after the other, or messages with sizes of their own. */
+typedef struct batch {
+    const unsigned char *items;
+    size_t item_size;
+    const yunta_bytes *messages;
+    bool untold; /* something was put, and those who wait have yet to be told */
+} batch;
+
+static inline yunta_bytes message_at(const batch *b, size_t i)
 {
-    for (; n > 0; n--, items += size, position = yn_ring_next(ring, position)) {
-        yn_hold hold = yn_ring_hold(ring, position);
-        yn_queue_copy(yn_cell_bytes(hold.cell), items, size);
-        yn_ring_publish(&hold, size);
-    }
+    return b->messages ? b->messages[i] : (yunta_bytes){b->items + i * b->item_size, b->item_size};
 }
 
-/* Puts some of `count` items, waiting for room only if there is none at all. How many, or an error. */
-static int put_some(yn_self *me, yunta_queue *q, const unsigned char *items, size_t count, yn_deadline deadline,
-                    bool *untold)
+static void tell(yunta_queue *q, batch *b)
 {
+    if (b->untold)
+        yn_queue_tell_filled(q);
+    b->untold = false;
+}
+
+/* Up to where all messages from `first` on fit into cells. */
+static size_t end_of_short(const yunta_queue *q, const batch *b, size_t first, size_t count)
+{
+    while (b->messages && first < count && b->messages[first].size <= q->in_cell)
+        first++;
+    return b->messages ? first : count;
+}
+
+static void fill(const yn_hold *hold, yunta_bytes message)
+{
+    yn_queue_copy(yn_cell_bytes(hold->cell), message.data, message.size);
+    yn_ring_publish(hold, message.size);
+}
+
+/* Puts some of the messages from `first` up to `end`, waiting for room only if there is none at all. How many, or an
+ * error. */
+static int put_some(yn_self *me, yunta_queue *q, batch *b, size_t first, size_t end, yn_deadline deadline)
+{
+    yn_hold hold;
     uint64_t position;
     yn_link_shared *link = yn_queue_link_at_once(me, q, YN_HAZARD_PUT);
-    uint64_t n = link ? yn_ring_reserve_run(me->claim, &link->ring, count, &position) : 0;
-    if (n > 0) {
-        fill_run(&link->ring, position, n, items, q->item_size);
-        *untold = true;
-        return (int)n;
+    uint64_t n = link ? yn_ring_reserve_run(me->claim, &link->ring, end - first, &position) : 0;
+    for (uint64_t i = 0; i < n; i++, position = yn_ring_next(&link->ring, position)) {
+        hold = yn_ring_hold(&link->ring, position);
+        fill(&hold, message_at(b, first + i));
     }
-    if (*untold)
-        yn_queue_tell_filled(q);
-    *untold = false;
-    yn_hold hold;
-    int r = yn_queue_reserve(me, q, &hold, deadline);
-    if (r != 0)
-        return r;
-    yn_queue_copy(yn_cell_bytes(hold.cell), items, q->item_size);
-    yn_ring_publish(&hold, q->item_size);
-    *untold = true;
-    return 1;
+    if (n == 0) {
+        tell(q, b);
+        int r = yn_queue_reserve(me, q, &hold, deadline);
+        if (r != 0)
+            return r;
+        fill(&hold, message_at(b, first));
+        n = 1;
+    }
+    b->untold = true;
+    return (int)n;
 }
 
-/* An item too long for a cell has a block of its own. */
-static int put_large(yn_self *me, yunta_queue *q, const unsigned char *item, yn_deadline deadline)
+/* A message too long for a cell has a block of its own. 1 or an error. */
+static int put_large(yn_self *me, yunta_queue *q, batch *b, yunta_bytes message, yn_deadline deadline)
 {
-    void *block = yn_heap_alloc(me, q->item_size, 0);
+    void *block = message.size <= YN_MESSAGE_MOST ? yn_heap_alloc(me, message.size, 0) : NULL;
     if (!block)
         return -ENOMEM;
-    memcpy(block, item, q->item_size);
+    memcpy(block, message.data, message.size);
+    tell(q, b);
     yn_hold hold;
     int r = yn_queue_reserve(me, q, &hold, deadline);
     if (r == 0)
-        yn_queue_pass_in(q, &hold, block, q->item_size);
+        yn_queue_pass_in(q, &hold, block, message.size);
     else
         yn_heap_free(me, block);
     return r == 0 ? 1 : r;
 }
 
-static int put_in_store(yn_self *me, yunta_queue *q, const unsigned char *item, yn_deadline deadline)
+/* How many were put, or the error of the first. */
+static int put_batch(yn_self *me, yunta_queue *q, batch *b, size_t count, int milliseconds)
 {
-    void *block = yn_heap_alloc(me, q->item_size, 0);
-    if (!block)
-        return -ENOMEM;
-    memcpy(block, item, q->item_size);
-    int r = yn_store_pass(me, q, block, q->item_size, 0, deadline);
-    if (r != 0)
-        yn_heap_free(me, block);
-    return r == 0 ? 1 : r;
+    yn_deadline deadline = yn_deadline_in(milliseconds);
+    size_t done = 0, end = 0;
+    int r = 0;
+    for (count = count < INT_MAX ? count : INT_MAX; done < count && r >= 0; done += r > 0 ? (size_t)r : 0) {
+        yunta_bytes next = message_at(b, done);
+        end = end > done ? end : end_of_short(q, b, done, count);
+        if (atomic_load_explicit(&q->closed, memory_order_acquire)) {
+            r = YUNTA_ECLOSED;
+        } else if (q->store) {
+            r = yn_store_put(me, q, next.data, next.size, 0, deadline);
+            r = r == 0 ? 1 : r;
+        } else if (next.size > q->in_cell) {
+            r = put_large(me, q, b, next, deadline);
+        } else {
+            r = put_some(me, q, b, done, end, deadline);
+        }
+    }
+    tell(q, b);
+    return done > 0 ? (int)done : r;
 }
 
 int yunta_queue_put_many(yunta_queue *queue, const void *items, size_t count, int milliseconds)
 {
     int r = -EINVAL;
     yn_self *me = queue && items && queue->item_size != 0 ? yn_self_get(&r) : NULL;
-    if (!me)
-        return r;
-    yn_deadline deadline = yn_deadline_in(milliseconds);
-    const unsigned char *from = items;
-    size_t done = 0;
-    bool untold = false;
-    count = count < INT_MAX ? count : INT_MAX;
-    for (r = 0; done < count && r >= 0; done += r > 0 ? (size_t)r : 0) {
-        const unsigned char *next = from + done * queue->item_size;
-        if (atomic_load_explicit(&queue->closed, memory_order_acquire))
-            r = YUNTA_ECLOSED;
-        else if (queue->store)
-            r = put_in_store(me, queue, next, deadline);
-        else if (queue->item_size > queue->in_cell)
-            r = put_large(me, queue, next, deadline);
-        else
-            r = put_some(me, queue, next, count - done, deadline, &untold);
+    return me ? put_batch(me, queue, &(batch){.items = items, .item_size = queue->item_size}, count, milliseconds) : r;
+}
+
+/* None that the queue could never take. */
+static int check_messages(const yunta_queue *q, const yunta_bytes *messages, size_t count)
+{
+    uint64_t most = q->store && q->store->capacity_bytes ? q->store->capacity_bytes : UINT64_MAX;
+    for (size_t i = 0; i < count; i++) {
+        if (!messages[i].data && messages[i].size > 0)
+            return -EINVAL;
+        if (messages[i].size > most || (q->item_size != 0 && messages[i].size != q->item_size))
+            return -EMSGSIZE;
     }
-    if (untold)
-        yn_queue_tell_filled(queue);
-    return done > 0 ? (int)done : r;
+    return 0;
+}
+
+int yunta_queue_put_many_bytes(yunta_queue *queue, const yunta_bytes *messages, size_t count, int milliseconds)
+{
+    int r = queue && messages ? check_messages(queue, messages, count) : -EINVAL;
+    yn_self *me = r == 0 ? yn_self_get(&r) : NULL;
+    return me ? put_batch(me, queue, &(batch){.messages = messages}, count, milliseconds) : r;
+}
+
+/* Where messages go, one after the other. */
+typedef struct sack {
+    unsigned char *to; /* NULL: they are thrown away */
+    uint64_t room;     /* bytes that are left of it */
+    size_t *sizes;     /* where the next one's size is noted, or NULL */
+    uint64_t large;    /* -EMSGSIZE: how long the next one is */
+} sack;
+
+static void note_size(sack *s, size_t size)
+{
+    s->room -= size;
+    if (s->to)
+        s->to += size;
+    if (s->sizes)
+        *s->sizes++ = size;
 }
 
 /* The message in a cell that we have taken, and the cell's release: the block goes last, as in a single get. */
-static void empty_cell(yn_self *me, const yn_hold *hold, unsigned char *to, size_t size)
+static void empty_cell(yn_self *me, const yn_hold *hold, sack *s, size_t size)
 {
     void *block =
         size > hold->ring->room ? atomic_load_explicit(yn_cell_block(hold->cell), memory_order_relaxed) : NULL;
-    if (to && block)
-        memcpy(to, block, size);
-    else if (to)
-        yn_queue_copy(to, yn_cell_bytes(hold->cell), size);
+    if (s->to && block)
+        memcpy(s->to, block, size);
+    else if (s->to)
+        yn_queue_copy(s->to, yn_cell_bytes(hold->cell), size);
     yn_ring_release(hold);
     yn_heap_free(me, block);
+    note_size(s, size);
 }
 
-/* Takes some messages without waiting, into `items` or, without them, away. How many. */
-static int get_some(yn_self *me, yunta_queue *q, unsigned char *items, size_t count)
+/* Takes some messages without waiting. How many. */
+static int get_some(yn_self *me, yunta_queue *q, sack *s, size_t count)
 {
     uint64_t position;
     yn_link_shared *link = yn_queue_have_died(me, q) ? NULL : yn_queue_link_at_once(me, q, YN_HAZARD_GET);
-    uint64_t limit = items ? q->item_size : UINT64_MAX;
-    uint64_t n = link ? yn_ring_take_run(me->claim, &link->ring, limit, count, &position) : 0;
+    uint64_t n = link ? yn_ring_take_run(me->claim, &link->ring, s->room, count, &position) : 0;
     for (uint64_t i = 0; i < n; i++, position = yn_ring_next(&link->ring, position)) {
         yn_hold hold = yn_ring_hold(&link->ring, position);
-        uint64_t size = atomic_load_explicit(&hold.cell->info, memory_order_relaxed) >> 24;
-        empty_cell(me, &hold, items ? items + i * q->item_size : NULL, size);
+        empty_cell(me, &hold, s, atomic_load_explicit(&hold.cell->info, memory_order_relaxed) >> 24);
     }
     return (int)n;
 }
 
 /* Takes a message, waiting for it. 1 or an error. */
-static int get_one(yn_self *me, yunta_queue *q, unsigned char *item, yn_deadline deadline)
+static int get_one(yn_self *me, yunta_queue *q, sack *s, yn_deadline deadline)
 {
     yn_hold hold;
     uint64_t size;
-    int r = yn_queue_take(me, q, &hold, item ? q->item_size : UINT64_MAX, &size, deadline);
-    if (r != 0)
-        return r;
-    empty_cell(me, &hold, item, size);
-    return 1;
+    int r = yn_queue_take(me, q, &hold, s->room, &size, deadline);
+    if (r == 0)
+        empty_cell(me, &hold, s, size);
+    else if (r == YN_RING_LARGE)
+        s->large = size;
+    return r == 0 ? 1 : r == YN_RING_LARGE ? -EMSGSIZE : r;
 }
 
 /* Those who wait for room are told once. How many, or the error of the first. */
-static int get_many(yn_self *me, yunta_queue *q, unsigned char *items, size_t count, yn_deadline deadline)
+static int get_from_ring(yn_self *me, yunta_queue *q, sack *s, size_t count, yn_deadline deadline)
 {
     size_t done = 0;
     int r = 1;
     while (done < count && r > 0) {
-        unsigned char *next = items ? items + done * q->item_size : NULL;
-        r = get_some(me, q, next, count - done);
+        r = get_some(me, q, s, count - done);
         if (r == 0)
-            r = get_one(me, q, next, done > 0 ? 0 : deadline);
+            r = get_one(me, q, s, done > 0 ? 0 : deadline);
         done += r > 0 ? (size_t)r : 0;
     }
     if (done > 0)
@@ -155,26 +207,49 @@ static int get_many(yn_self *me, yunta_queue *q, unsigned char *items, size_t co
     return done > 0 ? (int)done : r;
 }
 
-/* Only the first may be waited for. */
-static int get_from_store(yn_self *me, yunta_queue *q, unsigned char *items, size_t count, int milliseconds)
+static int get_from_store(yn_self *me, yunta_queue *q, sack *s, size_t count, int milliseconds)
 {
-    size_t done = 0;
+    size_t done = 0, size = 0;
     int r = 0;
-    for (; done < count && r == 0; done += r == 0)
-        r = yn_store_get(me, q, items + done * q->item_size, q->item_size, NULL, done == 0 ? milliseconds : 0);
+    while (done < count && r == 0) {
+        r = yn_store_get(me, q, s->to, s->room, &size, done == 0 ? milliseconds : 0);
+        if (r == 0) {
+            note_size(s, size);
+            done++;
+        }
+    }
+    s->large = size;
     return done > 0 ? (int)done : r;
+}
+
+/* Only the first may be waited for. */
+static int get_batch(yn_self *me, yunta_queue *q, sack *s, size_t count, int milliseconds)
+{
+    count = count < INT_MAX ? count : INT_MAX;
+    if (count == 0)
+        return 0;
+    return q->store ? get_from_store(me, q, s, count, milliseconds)
+                    : get_from_ring(me, q, s, count, yn_deadline_in(milliseconds));
 }
 
 int yunta_queue_get_many(yunta_queue *queue, void *items, size_t count, int milliseconds)
 {
     int r = -EINVAL;
     yn_self *me = queue && items && queue->item_size != 0 ? yn_self_get(&r) : NULL;
-    if (!me)
-        return r;
-    count = count < INT_MAX ? count : INT_MAX;
-    if (queue->store)
-        return get_from_store(me, queue, items, count, milliseconds);
-    return count == 0 ? 0 : get_many(me, queue, items, count, yn_deadline_in(milliseconds));
+    return me ? get_batch(me, queue, &(sack){.to = items, .room = UINT64_MAX}, count, milliseconds) : r;
+}
+
+int yunta_queue_get_many_bytes(yunta_queue *queue, void *buffer, size_t capacity, size_t *sizes, size_t count,
+                               int milliseconds)
+{
+    int r = -EINVAL;
+    sack s = {.to = buffer, .room = capacity, .sizes = sizes};
+    yn_self *me = queue && sizes && (buffer || capacity == 0) ? yn_self_get(&r) : NULL;
+    if (me)
+        r = get_batch(me, queue, &s, count, milliseconds);
+    if (me && r == -EMSGSIZE)
+        *sizes = s.large;
+    return r;
 }
 
 int yunta_queue_drain(yunta_queue *queue)
@@ -189,7 +264,7 @@ int yunta_queue_drain(yunta_queue *queue)
     size_t left = yunta_queue_size(queue);
     left = left < INT_MAX ? left : INT_MAX;
     if (left > 0)
-        total = get_many(me, queue, NULL, left, 0);
+        total = get_from_ring(me, queue, &(sack){.room = UINT64_MAX}, left, 0);
     return total == -ETIMEDOUT || total == YUNTA_ECLOSED ? 0 : total;
 }
 

@@ -210,7 +210,7 @@ int yn_store_pass(yn_self *me, yunta_queue *q, void *block, size_t size, int64_t
     return r;
 }
 
-int yn_store_put(yn_self *me, yunta_queue *q, const void *message, size_t size, int64_t priority, int milliseconds)
+int yn_store_put(yn_self *me, yunta_queue *q, const void *message, size_t size, int64_t priority, yn_deadline deadline)
 {
     if (q->store->capacity_bytes != 0 && size > q->store->capacity_bytes)
         return -EMSGSIZE;
@@ -219,7 +219,7 @@ int yn_store_put(yn_self *me, yunta_queue *q, const void *message, size_t size, 
         return -ENOMEM;
     if (size > 0)
         memcpy(block, message, size);
-    int r = yn_store_pass(me, q, block, size, priority, yn_deadline_in(milliseconds));
+    int r = yn_store_pass(me, q, block, size, priority, deadline);
     if (r != 0)
         yn_heap_free(me, block);
     return r;
@@ -382,7 +382,7 @@ int yunta_queue_put_priority(yunta_queue *queue, const void *message, size_t siz
         return r;
     if (queue->item_size != 0 && size != queue->item_size)
         return -EMSGSIZE;
-    return yn_store_put(me, queue, message, size, priority, milliseconds);
+    return yn_store_put(me, queue, message, size, priority, yn_deadline_in(milliseconds));
 }
 
 int yunta_queue_task_done(yunta_queue *queue)

@@ -94,7 +94,7 @@ void yn_store_check(yn_store_shared *s);
 int yn_store_create(yn_self *me, yunta_queue *q, const yunta_queue_options *options);
 void yn_store_destroy(yn_self *me, yunta_queue *q);
 int yn_store_seal(yn_self *me, yunta_queue *q);
-int yn_store_put(yn_self *me, yunta_queue *q, const void *message, size_t size, int64_t priority, int milliseconds);
+int yn_store_put(yn_self *me, yunta_queue *q, const void *message, size_t size, int64_t priority, yn_deadline deadline);
 int yn_store_get(yn_self *me, yunta_queue *q, void *buffer, size_t capacity, size_t *size, int milliseconds);
 
 /* Without copies. yn_store_pass: an error leaves the block with the caller. */

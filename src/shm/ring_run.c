@@ -37,7 +37,7 @@ uint64_t yn_ring_reserve_run(yn_claim me, yn_ring_shared *ring, uint64_t most, u
     return n;
 }
 
-uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t limit, uint64_t most, uint64_t *position)
+uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t room, uint64_t most, uint64_t *position)
 {
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire), end = head, n = 0;
     *position = head;
@@ -46,11 +46,13 @@ uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t limit, uin
         yn_cell_shared *cell = yn_ring_cell(ring, end);
         uint64_t ready = yn_ring_lap(ring, end) << 4 | YN_CELL_READY;
         yn_ring_ask_ahead(ring, end);
-        if (atomic_load_explicit(&cell->word, memory_order_acquire) != ready ||
-            atomic_load_explicit(&cell->info, memory_order_relaxed) >> 24 > limit ||
-            !atomic_compare_exchange_strong_explicit(&cell->word, &ready, me | YN_CELL_TAKEN, memory_order_acq_rel,
-                                                     memory_order_relaxed))
+        if (atomic_load_explicit(&cell->word, memory_order_acquire) != ready)
             break;
+        uint64_t size = atomic_load_explicit(&cell->info, memory_order_relaxed) >> 24;
+        if (size > room || !atomic_compare_exchange_strong_explicit(&cell->word, &ready, me | YN_CELL_TAKEN,
+                                                                    memory_order_acq_rel, memory_order_relaxed))
+            break;
+        room -= size;
     }
     while (head < end && !atomic_compare_exchange_weak_explicit(&ring->head, &head, end, memory_order_acq_rel,
                                                                 memory_order_relaxed)) {

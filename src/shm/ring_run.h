@@ -13,9 +13,9 @@
  * published. 0: nothing was done. */
 uint64_t yn_ring_reserve_run(yn_claim me, yn_ring_shared *ring, uint64_t most, uint64_t *position);
 
-/* Takes up to `most` messages no longer than `limit` from the head on: how many; the first is at *position. Each is to
- * be released. 0: nothing was done. */
-uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t limit, uint64_t most, uint64_t *position);
+/* Takes up to `most` messages, together no longer than `room`, from the head on: how many; the first is at *position.
+ * Each is to be released. 0: nothing was done. */
+uint64_t yn_ring_take_run(yn_claim me, yn_ring_shared *ring, uint64_t room, uint64_t most, uint64_t *position);
 
 static inline yn_hold yn_ring_hold(yn_ring_shared *ring, uint64_t position)
 {

@@ -92,6 +92,100 @@ START_TEST(a_full_queue_takes_what_fits)
 }
 END_TEST
 
+static yunta_queue *make_bytes(const yunta_queue_options *options)
+{
+    yunta_queue *q = NULL;
+    ck_assert_int_eq(yunta_queue_create(&q, options), 0);
+    return q;
+}
+
+START_TEST(bad_input_of_bytes_is_told)
+{
+    char buffer[8];
+    size_t sizes[2] = {77, 77};
+    yunta_bytes good[2] = {{"one", 3}, {NULL, 0}}, null[2] = {{"one", 3}, {NULL, 1}},
+                large[2] = {{"one", 3}, {"two", 4}};
+    yunta_queue *q = make_bytes(NULL), *items = make_queue(3, 0);
+    yunta_queue *small = make_bytes(&(yunta_queue_options){.capacity_bytes = 3});
+    ck_assert_int_eq(yunta_queue_put_many_bytes(NULL, good, 2, 0), -EINVAL);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(q, NULL, 2, 0), -EINVAL);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(q, null, 2, 0), -EINVAL);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(items, large, 2, 0), -EMSGSIZE);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(small, large, 2, 0), -EMSGSIZE);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(q, null, 0, 0), 0);
+    ck_assert(yunta_queue_is_empty(q) && yunta_queue_is_empty(items) && yunta_queue_is_empty(small));
+    ck_assert_int_eq(yunta_queue_put_many_bytes(q, &(yunta_bytes){buffer, SIZE_MAX}, 1, 0), -ENOMEM);
+    ck_assert_int_eq(yunta_queue_get_many_bytes(NULL, buffer, 8, sizes, 2, 0), -EINVAL);
+    ck_assert_int_eq(yunta_queue_get_many_bytes(q, NULL, 8, sizes, 2, 0), -EINVAL);
+    ck_assert_int_eq(yunta_queue_get_many_bytes(q, buffer, 8, NULL, 2, 0), -EINVAL);
+    ck_assert_int_eq(yunta_queue_get_many_bytes(q, buffer, 8, sizes, 0, 0), 0);
+    ck_assert_int_eq(yunta_queue_get_many_bytes(q, buffer, 8, sizes, 2, 5), -ETIMEDOUT);
+    ck_assert_uint_eq(sizes[0], 77);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(small, good, 2, 0), 2);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(small, good, 2, 0), -ETIMEDOUT);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(items, good, 1, 0), 1);
+    ck_assert_int_eq(yunta_queue_get_many_bytes(items, buffer, 8, sizes, 2, 0), 1);
+    yunta_queue_close(q);
+    ck_assert_int_eq(yunta_queue_put_many_bytes(q, good, 2, 0), YUNTA_ECLOSED);
+    ck_assert_int_eq(yunta_queue_get_many_bytes(q, NULL, 0, sizes, 2, 0), YUNTA_ECLOSED);
+    yunta_queue_destroy(q);
+    yunta_queue_destroy(items);
+    yunta_queue_destroy(small);
+}
+END_TEST
+
+static const yunta_queue_options kinds[] = {{.capacity = 0},
+                                            {.capacity = 1},
+                                            {.capacity = 7},
+                                            {.capacity = 100},
+                                            {.capacity = 7, .order = YUNTA_PRIORITY},
+                                            {.capacity_bytes = 1 << 20},
+                                            {.joinable = true}};
+static const size_t lengths[] = {5, 112, 113, 0, 1, 1, 300, 40, 4000, 70, 0};
+
+static size_t length_of(size_t number)
+{
+    return lengths[number % YN_COUNT(lengths)];
+}
+
+/* In cells and in blocks, in batches of many sizes, into buffers of many: all come whole, in their order. */
+START_TEST(batches_of_bytes_keep_the_order)
+{
+    enum { MOST = 200, ROOM = 3000 };
+    static unsigned char out[4000], in[MOST][4000];
+    yunta_bytes messages[MOST];
+    size_t sizes[MOST], put = 0, got = 0, capacity = kinds[_i].capacity;
+    yunta_queue *q = make_bytes(&kinds[_i]);
+    for (size_t n = 1; n < MOST; n += 1 + n / 4) {
+        for (size_t i = 0; i < n; i++) {
+            messages[i] = (yunta_bytes){in[i], length_of(put + i)};
+            memset(in[i], (int)(put + i), length_of(put + i));
+        }
+        int r = yunta_queue_put_many_bytes(q, messages, n, 0);
+        ck_assert_int_eq(r, (int)(capacity == 0 || capacity > n ? n : capacity));
+        for (put += (size_t)r; got < put;) {
+            size_t room = ROOM + got % 2 * (sizeof out - ROOM), at = 0;
+            r = yunta_queue_get_many_bytes(q, out, room, sizes, MOST, 0);
+            if (r == -EMSGSIZE) {
+                ck_assert(sizes[0] == length_of(got) && sizes[0] > room);
+                r = yunta_queue_get_many_bytes(q, out, sizeof out, sizes, MOST, 0);
+                room = sizeof out;
+            }
+            ck_assert_int_gt(r, 0);
+            for (int i = 0; i < r; at += sizes[i++], got++) {
+                ck_assert_uint_eq(sizes[i], length_of(got));
+                for (size_t k = 0; k < sizes[i]; k++)
+                    if (out[at + k] != (unsigned char)got)
+                        ck_abort_msg("byte %zu of message %zu", k, got);
+            }
+            ck_assert_msg(got == put || at + length_of(got) > room, "room was left");
+        }
+        ck_assert_uint_eq(yunta_queue_size(q), 0);
+    }
+    yunta_queue_destroy(q);
+}
+END_TEST
+
 START_TEST(peek_shows_and_leaves)
 {
     char buffer[512], large[400];
@@ -160,7 +254,7 @@ START_TEST(a_ring_closed_amid_a_run)
     }
     ck_assert_uint_eq(yunta_queue_size(q), 3);
     ck_assert_uint_eq(yn_ring_take_run(me->claim, ring, 7, 3, &position), 0);
-    ck_assert_uint_eq(yn_ring_take_run(me->claim, ring, 8, 2, &position), 2);
+    ck_assert_uint_eq(yn_ring_take_run(me->claim, ring, 23, 3, &position), 2);
     ck_assert_uint_eq(yunta_queue_size(q), 1);
     for (uint64_t i = 0; i < 2; i++) {
         yn_hold hold = yn_ring_hold(ring, i);
@@ -252,6 +346,8 @@ static Suite *make(void)
     tcase_add_test(cases, bad_input_is_told);
     tcase_add_loop_test(cases, batches_keep_the_order, 0, 10);
     tcase_add_test(cases, a_full_queue_takes_what_fits);
+    tcase_add_test(cases, bad_input_of_bytes_is_told);
+    tcase_add_loop_test(cases, batches_of_bytes_keep_the_order, 0, (int)YN_COUNT(kinds));
     tcase_add_loop_test(cases, peek_shows_and_leaves, 0, 3);
     tcase_add_test(cases, drain_frees_blocks);
     tcase_add_test(cases, a_ring_closed_amid_a_run);

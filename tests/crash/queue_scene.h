@@ -12,13 +12,16 @@
 #include <yunta/queue_loan.h>
 #include <yunta/queue_many.h>
 
-enum { NONE, PUT, GET, SIZE, PUT_MANY, GET_MANY, LEND, RECEIVE, PEEK };
-static const char *const names[] = {"nothing", "put", "get", "size", "put_many", "get_many", "lend", "receive", "peek"};
-enum { BATCH = 3 };
+enum { NONE, PUT, GET, SIZE, PUT_MANY, GET_MANY, PUT_BYTES, GET_BYTES, LEND, RECEIVE, PEEK };
+static const char *const names[] = {
+    "nothing",        "put",  "get",     "size", "put_many", "get_many", "put_many_bytes",
+    "get_many_bytes", "lend", "receive", "peek"};
+enum { BATCH = 3, SHORTER = 8 };
 
 typedef struct scene {
     size_t capacity;
     size_t size; /* of messages */
+    bool mixed;  /* byte messages; some of them have SHORTER bytes */
     bool lose, joinable;
     yunta_queue_order order;
     int leaks;          /* blocks that a death may cost at most, if more than one */
@@ -50,11 +53,30 @@ static void must(bool condition, const char *else_say)
         ck_abort_msg("%s", else_say);
 }
 
+static size_t size_of(int value)
+{
+    return now->mixed && (value + value / 10) % 2 == 0 ? SHORTER : now->size;
+}
+
+static yunta_bytes write_message(unsigned char *to, int value)
+{
+    for (size_t i = 0; i + sizeof value <= size_of(value); i += sizeof value)
+        memcpy(to + i, &value, sizeof value);
+    return (yunta_bytes){to, size_of(value)};
+}
+
+static int read_message(int *value, const unsigned char *from, size_t size)
+{
+    memcpy(value, from, sizeof *value);
+    for (size_t i = 0; i + sizeof *value <= size; i += sizeof *value)
+        if (memcmp(from + i, value, sizeof *value) != 0)
+            return -EBADMSG;
+    return size == size_of(*value) ? 0 : -EBADMSG;
+}
+
 static int put_one(int value, int ms)
 {
-    for (size_t i = 0; i + sizeof value <= now->size; i += sizeof value)
-        memcpy(buffer + i, &value, sizeof value);
-    return yunta_queue_put_bytes(q, buffer, now->size, ms);
+    return yunta_queue_put_bytes(q, buffer, write_message(buffer, value).size, ms);
 }
 
 static int get_one(int *value)
@@ -63,13 +85,9 @@ static int get_one(int *value)
     int r = yunta_queue_get_bytes(q, buffer, sizeof buffer, &size, 0);
     if (r != 0)
         return r;
-    memcpy(value, buffer, sizeof *value);
     if (now->joinable && yunta_queue_task_done(q) != 0)
         return -EBADMSG;
-    for (size_t i = 0; i + sizeof *value <= now->size; i += sizeof *value)
-        if (memcmp(buffer + i, value, sizeof *value) != 0)
-            return -EBADMSG;
-    return size == now->size ? 0 : -EBADMSG;
+    return read_message(value, buffer, size);
 }
 
 static int lend_one(int value)
@@ -78,8 +96,7 @@ static int lend_one(int value)
     int r = yunta_queue_reserve(q, now->size, &loan);
     if (r != 0)
         return r;
-    for (size_t i = 0; i + sizeof value <= now->size; i += sizeof value)
-        memcpy((char *)loan.data + i, &value, sizeof value);
+    write_message(loan.data, value);
     r = yunta_queue_commit(&loan, now->size, 0);
     if (r != 0)
         yunta_queue_abandon(&loan);
@@ -107,8 +124,7 @@ static int put_several(int id, int *values)
 {
     for (int i = 0; i < BATCH; i++) {
         values[i] = id + 10 * i;
-        for (size_t j = 0; j + sizeof(int) <= now->size; j += sizeof(int))
-            memcpy(buffer + (size_t)i * now->size + j, &values[i], sizeof(int));
+        write_message(buffer + (size_t)i * now->size, values[i]);
     }
     return yunta_queue_put_many(q, buffer, BATCH, 0);
 }
@@ -118,6 +134,26 @@ static int get_several(int *values)
     int r = yunta_queue_get_many(q, buffer, BATCH, 0);
     for (int i = 0; i < r; i++)
         memcpy(&values[i], buffer + (size_t)i * now->size, sizeof(int));
+    return r;
+}
+
+static int put_several_bytes(int id, int *values)
+{
+    yunta_bytes messages[BATCH];
+    for (int i = 0; i < BATCH; i++) {
+        values[i] = id + 10 * i;
+        messages[i] = write_message(buffer + (size_t)i * now->size, values[i]);
+    }
+    return yunta_queue_put_many_bytes(q, messages, BATCH, 0);
+}
+
+static int get_several_bytes(int *values)
+{
+    size_t sizes[BATCH], from = 0;
+    int r = yunta_queue_get_many_bytes(q, buffer, sizeof buffer, sizes, BATCH, 0);
+    for (int i = 0; i < r; from += sizes[i++])
+        if (read_message(&values[i], buffer + from, sizes[i]) != 0)
+            return -EBADMSG;
     return r;
 }
 
@@ -137,6 +173,10 @@ static int act(int what, int id, int *values)
         return put_several(id, values);
     case GET_MANY:
         return get_several(values);
+    case PUT_BYTES:
+        return put_several_bytes(id, values);
+    case GET_BYTES:
+        return get_several_bytes(values);
     case LEND:
         r = lend_one(id);
         break;
@@ -154,12 +194,12 @@ static int act(int what, int id, int *values)
 
 static bool is_put(int what)
 {
-    return what == PUT || what == PUT_MANY || what == LEND;
+    return what == PUT || what == PUT_MANY || what == PUT_BYTES || what == LEND;
 }
 
 static bool is_get(int what)
 {
-    return what == GET || what == GET_MANY || what == RECEIVE;
+    return what == GET || what == GET_MANY || what == GET_BYTES || what == RECEIVE;
 }
 
 typedef struct role {
@@ -192,7 +232,7 @@ static walker start(int what, int number)
 static void set_up(void)
 {
     int value;
-    ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.item_size = now->size,
+    ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.item_size = now->mixed ? 0 : now->size,
                                                                    .capacity = now->capacity,
                                                                    .lose_on_death = now->lose,
                                                                    .joinable = now->joinable,
@@ -226,7 +266,7 @@ static void note_act(books *b, int what, int result, const int *values)
 static void note_victim(books *b, int what, int number)
 {
     told *t = &tell[number];
-    int count = what == PUT_MANY || what == GET_MANY ? BATCH : 1;
+    int count = what >= PUT_MANY && what <= GET_BYTES ? BATCH : 1;
     b->killed += !atomic_load(&t->done);
     if (atomic_load(&t->done))
         note_act(b, what, atomic_load(&t->result), t->values);

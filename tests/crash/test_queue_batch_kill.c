@@ -22,6 +22,15 @@ static const scene scenes[] = {
      .rival = PUT,
      .from = (void (*)(void))yn_chain_enter},
     {.size = 8, .passed = 31, .filled = 33, .first = GET_MANY, .second = GET, .rival = GET_MANY},
+    {.capacity = 4,
+     .size = 200,
+     .mixed = true,
+     .filled = 1,
+     .first = PUT_BYTES,
+     .second = GET_BYTES,
+     .rival = PUT,
+     .from = (void (*)(void))yn_queue_reserve},
+    {.capacity = 4, .size = 200, .mixed = true, .filled = 4, .first = GET_BYTES, .second = GET_BYTES, .rival = GET},
     {.capacity = 3, .size = 8, .passed = 7, .filled = 1, .first = LEND, .second = LEND, .rival = PUT},
     {.capacity = 3, .size = 200, .passed = 7, .filled = 1, .first = LEND, .second = RECEIVE, .rival = GET},
     {.capacity = 3, .size = 200, .passed = 7, .filled = 2, .first = RECEIVE, .second = RECEIVE, .rival = GET},
@@ -56,6 +65,10 @@ static void (*function_of(int what))(void)
         return (void (*)(void))yunta_queue_put_many;
     case GET_MANY:
         return (void (*)(void))yunta_queue_get_many;
+    case PUT_BYTES:
+        return (void (*)(void))yunta_queue_put_many_bytes;
+    case GET_BYTES:
+        return (void (*)(void))yunta_queue_get_many_bytes;
     case LEND:
         return (void (*)(void))yunta_queue_commit;
     case RECEIVE:

@@ -41,7 +41,7 @@ typedef struct message {
     int64_t priority;
 } message;
 static message book[putters][messages];
-static int waits_with[putters]; /* the size of the message that it would put; -1: it puts none */
+static int waits_with[putters]; /* the size of the longest message that it would put; -1: it puts none */
 static bool joins[putters];
 static int most, drained, taking[getters]; /* how many at a time each was about to get */
 static bool is_shut, drains;
@@ -151,14 +151,18 @@ static void check_put(int who, int i, int count, int done, int r, int limit, boo
 
 static void put_batch(int who, int i, int count)
 {
-    unsigned char items[batch_most * size_most];
+    unsigned char items[batch_most * size_most], *to = items;
+    yunta_bytes each[batch_most];
     int limit = some_limit();
     bool was_shut = is_shut;
-    for (int k = 0; k < count; k++) {
-        write_message(items + (size_t)k * is->item_size, who, i + k);
+    for (int k = 0; k < count; to += each[k++].size) {
+        each[k] = (yunta_bytes){to, size_of(who, i + k)};
+        write_message(to, who, i + k);
         book[who][i + k].begun = true;
+        waits_with[who] = each[k].size > (size_t)waits_with[who] ? (int)each[k].size : waits_with[who];
     }
-    int r = yunta_queue_put_many(queue, items, (size_t)count, limit);
+    int r = is->item_size && sim_one_in(2) ? yunta_queue_put_many(queue, items, (size_t)count, limit)
+                                           : yunta_queue_put_many_bytes(queue, each, (size_t)count, limit);
     sim_check(r != 0 && r <= count && (r < 0 || r == count || limit != YUNTA_FOREVER || yunta_queue_is_closed(queue)));
     check_put(who, i, count, r > 0 ? r : 0, r, limit, was_shut);
 }
@@ -242,7 +246,7 @@ static void put_some(int who)
         waits_with[who] = (int)size_of(who, i);
         if (is->item_size == BIG || sim_one_in(3)) {
             put_loan(who, i);
-        } else if (is->item_size && sim_one_in(2)) {
+        } else if (sim_one_in(2)) {
             count = 1 + (int)sim_below(batch_most);
             count = count < messages - i ? count : messages - i;
             put_batch(who, i, count);
@@ -293,14 +297,22 @@ static int get_loans(int limit)
 
 static int get_batch(int who, int limit)
 {
-    unsigned char items[batch_most * size_most];
+    unsigned char items[batch_most * size_most], *from = items;
+    size_t sizes[batch_most] = {is->item_size, is->item_size, is->item_size}, room = sim_one_in(4) ? 24 : sizeof items;
     message *m[batch_most];
-    int count = 1 + (int)sim_below(batch_most);
+    int count = 1 + (int)sim_below(batch_most), r;
     taking[who - putters] = count;
-    int r = yunta_queue_get_many(queue, items, (size_t)count, limit);
+    if (is->item_size && sim_one_in(2)) {
+        r = yunta_queue_get_many(queue, items, (size_t)count, limit);
+    } else {
+        r = yunta_queue_get_many_bytes(queue, items, room, sizes, (size_t)count, limit);
+        sim_check(r != -EMSGSIZE || sizes[0] > room);
+        if (r == -EMSGSIZE)
+            r = yunta_queue_get_many_bytes(queue, items, sizeof items, sizes, (size_t)count, limit);
+    }
     sim_check(r != 0 && r <= count);
-    for (int k = 0; k < r; k++)
-        m[k] = note(items + (size_t)k * is->item_size, is->item_size);
+    for (int k = 0; k < r; from += sizes[k++])
+        m[k] = note(from, sizes[k]);
     taking[who - putters] = 1;
     for (int k = 0; k < r; k++)
         finish(m[k]);
@@ -344,7 +356,7 @@ static void get_some(int who)
             peek();
         if (is->item_size == BIG || (!is->joinable && sim_one_in(2)))
             r = get_loans(limit);
-        else if (is->item_size && sim_one_in(2))
+        else if (sim_one_in(2))
             r = get_batch(who, limit);
         else
             r = get_one(limit);
