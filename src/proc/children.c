@@ -193,7 +193,7 @@ static int reap(yn_self *me, yn_child *c)
     bool killed = r == 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     /* If somebody else has waited for it, what it noted itself is all there is. */
     yn_record_finish(me, c->record, r == 0, status, r == 0 ? &usage : NULL, killed && yn_oom_rose());
-    yn_team_bury(me, atomic_load(&c->record->who)); /* if it never came so far as to tell the watch */
+    yn_team_declare_dead(me, atomic_load(&c->record->who)); /* also if somebody else wrote how */
     return 0;
 }
 

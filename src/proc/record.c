@@ -106,7 +106,7 @@ void yn_record_finish(yn_self *me, yunta_process *record, bool known, int status
             write_usage(record, usage);
         return;
     }
-    yn_team_bury(me, atomic_load(&record->who)); /* if it died before it had announced itself */
+    yn_team_declare_dead(me, atomic_load(&record->who)); /* who is told of the end finds what it held free */
     uint64_t note = atomic_load(&record->exit_note);
     record->status_known = known || note != 0;
     record->exit_status = -1;

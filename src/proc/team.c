@@ -129,6 +129,12 @@ bool yn_team_bury(yn_self *me, yn_claim claim)
     return true;
 }
 
+void yn_team_declare_dead(yn_self *me, yn_claim claim)
+{
+    if (!yn_team_bury(me, claim) && yn_slot_declare_dead(&me->arena->slots, claim))
+        atomic_fetch_add(&me->arena->deaths, 1);
+}
+
 /* The last watch, if it was a child of ours, is a zombie of ours. Should the program have reaped it, its pid may be
  * that of another child by now, which is the program's to wait for. */
 static void reap_watch(void)

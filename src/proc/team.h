@@ -37,4 +37,8 @@ bool yn_team_elect(yn_self *me, _Atomic uint64_t *word);
  * it has, or is dead already. */
 bool yn_team_bury(yn_self *me, yn_claim claim);
 
+/* For who knows that a process has ended: from now on everybody finds it dead. The watch, which hears of it too, does
+ * all the rest. */
+void yn_team_declare_dead(yn_self *me, yn_claim claim);
+
 #endif

@@ -29,6 +29,8 @@ typedef struct watch {
     bool bereaved;        /* somebody has died since we last looked who is left */
     uint32_t woken;       /* by the last deaths */
     bool blind;           /* the kernel had no memory to wait on somebody: to be tried again */
+    const yn_claim *dead; /* who is being buried, so many */
+    int dead_count;
 } watch;
 
 static void bury(watch *w, const yn_claim *dead, int count);
@@ -91,11 +93,21 @@ static void watch_over(watch *w, yn_claim claim, int fd)
     wait_on(w, claim, fd);
 }
 
+/* Whether its death is still to come, for us: who waited for it may have declared it dead before we hear of it. */
+static bool is_to_be_watched(watch *w, yn_claim claim)
+{
+    uint64_t word = atomic_load(&slot_of(w, claim)->word);
+    for (int i = 0; i < w->dead_count; i++)
+        if (w->dead[i] == claim)
+            return false;
+    return word >> 24 == claim >> 24 && yn_slot_state_of(word) != YN_SLOT_FREE;
+}
+
 static void born(watch *w, const yn_news *news, int fd)
 {
     yn_slot_shared *slot = slot_of(w, news->claim);
-    if (!slot || !yn_claim_is_alive(&w->arena->slots, news->claim)) {
-        /* Its slot was taken from it while it was being started: its starter is dead. */
+    if (!slot || !is_to_be_watched(w, news->claim)) {
+        /* It is buried, or its slot was taken from it while it was being started: its starter is dead. */
         yn_pidfd_signal(fd, SIGKILL);
         yn_raw1(SYS_close, fd);
         return;
@@ -273,8 +285,11 @@ static void bury(watch *w, const yn_claim *dead, int count)
     atomic_fetch_add(&w->arena->deaths, deaths > 0 ? deaths : 1);
     w->bereaved = true;
     w->woken += yn_wait_nudge_all(w->arena);
+    w->dead = dead;
+    w->dead_count = count;
     while (hear(w)) {
     }
+    w->dead_count = 0;
     bool guests = false;
     for (int i = 0; i < count; i++) {
         guests |= atomic_load(&slot_of(w, dead[i])->parent) == 0;

@@ -33,7 +33,7 @@ typedef struct yn_arena_shared {
 
     /* Deaths declared so far. A structure that may hold claims of the dead remembers up to which count it was looked
      * over. */
-    YN_ALIGNED(64) _Atomic uint64_t deaths;
+    YN_ALIGNED(64) _Atomic uint64_t deaths; /* grows with each death, perhaps by two */
 
     /* The watch: written by itself and by who starts it, the same (proc/team.c). */
     YN_ALIGNED(64) _Atomic uint32_t watch_generation; /* how many there have been; also a futex */

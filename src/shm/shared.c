@@ -150,7 +150,7 @@ int yunta_arena_read_stats(yunta_arena_stats *stats)
         .file = file_bytes(me->arena_fd),
         .in_use = heap.in_use,
         .blocks = heap.blocks,
-        .deaths = atomic_load(&me->arena->deaths),
+        .deaths = atomic_load(&me->arena->slots.ended),
         .processes = count_living(&me->arena->slots),
     };
     return 0;

@@ -142,18 +142,20 @@ bool yn_slot_declare_dead(yn_slot_table_shared *table, yn_claim claim)
     return false;
 }
 
-static void leave(yn_slot_table_shared *table, uint32_t number, uint64_t word)
+static bool leave(yn_slot_table_shared *table, uint32_t number, uint64_t word)
 {
     uint64_t free_word = (word >> 24 << 24) | YN_SLOT_FREE;
-    if (atomic_compare_exchange_strong(&yn_slot_at(table, number)->word, &word, free_word)) {
-        atomic_fetch_sub_explicit(&table->alive, 1, memory_order_relaxed);
-        lower_to(&table->lowest, number);
-    }
+    if (!atomic_compare_exchange_strong(&yn_slot_at(table, number)->word, &word, free_word))
+        return false;
+    atomic_fetch_sub_explicit(&table->alive, 1, memory_order_relaxed);
+    lower_to(&table->lowest, number);
+    return true;
 }
 
 void yn_slot_free(yn_slot_table_shared *table, yn_claim claim)
 {
-    leave(table, yn_claim_slot(claim), (claim >> 24 << 24) | YN_SLOT_DEAD);
+    if (leave(table, yn_claim_slot(claim), (claim >> 24 << 24) | YN_SLOT_DEAD))
+        atomic_fetch_add_explicit(&table->ended, 1, memory_order_relaxed);
 }
 
 void yn_slot_free_taken(yn_slot_table_shared *table, yn_claim dead)

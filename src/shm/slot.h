@@ -59,6 +59,7 @@ typedef struct yn_slot_table_shared {
     _Atomic(yn_slot_shared *) segment[YN_SLOT_SEGMENTS];
     _Atomic uint32_t used;   /* all slots in use have a lower number; only grows */
     _Atomic uint32_t alive;  /* how many are not free; never too low, and too high by some who died over it */
+    _Atomic uint64_t ended;  /* how many have been cleared of the dead */
     _Atomic uint32_t lowest; /* a hint: where to look for a free one first */
     yn_slot_shared first[64];
 } yn_slot_table_shared;

@@ -11,10 +11,11 @@
 #define ENTER ((void (*)(void))yn_chain_enter)
 #define RESERVE ((void (*)(void))yn_ring_reserve)
 #define TAKE ((void (*)(void))yn_ring_take)
+#define PASS ((void (*)(void))yn_queue_pass_block) /* its block is filled: the heap's part has its own test */
 static const scene scenes[] = {
     {.capacity = 3, .size = 8, .passed = 7, .filled = 0, .first = PUT, .second = PUT, .rival = PUT},
     {.capacity = 3, .size = 8, .passed = 7, .filled = 0, .first = PUT, .second = GET, .rival = GET},
-    {.capacity = 3, .size = 200, .passed = 8, .filled = 1, .first = PUT, .second = GET, .rival = PUT},
+    {.capacity = 3, .size = 200, .passed = 8, .filled = 1, .first = PUT, .second = GET, .rival = PUT, .from = PASS},
     {.capacity = 3, .size = 8, .passed = 9, .filled = 2, .first = PUT, .second = PUT, .rival = GET},
     {.capacity = 1, .size = 8, .passed = 3, .filled = 0, .first = PUT, .second = PUT, .rival = PUT},
     {.capacity = 3, .size = 8, .passed = 7, .filled = 3, .first = PUT, .second = GET, .rival = GET},

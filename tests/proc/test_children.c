@@ -286,6 +286,32 @@ START_TEST(a_wait_goes_on_after_a_signal_handler)
 }
 END_TEST
 
+static int die_with_it(yunta_lock *const *lock)
+{
+    if (yunta_lock_acquire(*lock, 0) == 0)
+        raise(SIGKILL);
+    return 1;
+}
+YUNTA_ENTRY(die_with_it, yunta_lock *);
+
+/* No wait in between: whoever has heard of an end finds everything as it left it. */
+START_TEST(what_the_dead_held_is_there_after_the_join)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    for (int round = 0; round < test_rounds(60); round++) {
+        yunta_process *child;
+        start_by(TEST_METHOD, &child, die_with_it, &lock);
+        ck_assert_int_eq(yunta_process_join(child, YUNTA_FOREVER), YUNTA_ECRASHED);
+        ck_assert_int_eq(yunta_lock_acquire(lock, 0), -EOWNERDEAD);
+        ck_assert_int_eq(yunta_lock_mark_consistent(lock), 0);
+        ck_assert_int_eq(yunta_lock_release(lock), 0);
+        yunta_process_destroy(child);
+    }
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("children");
@@ -301,6 +327,7 @@ static Suite *make(void)
     TEST_FOR_EACH_METHOD(cases, the_programs_own_wait_ends_when_its_own_children_have);
     TEST_FOR_EACH_METHOD(cases, stopped_is_not_ended);
     TEST_FOR_EACH_METHOD(cases, a_wait_goes_on_after_a_signal_handler);
+    TEST_FOR_EACH_METHOD(cases, what_the_dead_held_is_there_after_the_join);
     return suite;
 }
 

@@ -127,9 +127,14 @@ START_TEST(nor_for_a_watch_that_looks_late)
     test_wait_until(test_state(watch) == 'T', 10000);
     kill_and_reap(pid);
     ck_assert_int_eq(fork_as(pid), pid);
-    ck_assert_int_eq(yunta_lock_acquire(h.lock, 50), -ETIMEDOUT);
+    bool is_said = TEST_METHOD == YUNTA_FORKSERVER; /* by the forkserver, which has reaped it */
+    if (is_said)
+        lock_is_told_and_mended(&h);
+    else
+        ck_assert_int_eq(yunta_lock_acquire(h.lock, 50), -ETIMEDOUT);
     ck_assert_int_eq(kill(watch, SIGCONT), 0);
-    lock_is_told_and_mended(&h);
+    if (!is_said)
+        lock_is_told_and_mended(&h);
     yunta_process_destroy(holder);
     end_innocent(pid);
 }
