@@ -19,12 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 import operators
 
 CORE = sorted(glob.glob("src/sync/*.c")) + ["src/shm/ring.c", "src/shm/slot.c"]
-LIMIT = 20  # seconds for a test; what hangs is noticed
+LIMIT = 20  # seconds for a test; what hangs is noticed, if it does not without the mutant
 DEV, TSAN = "build/dev", "build/tsan"
 RESULTS, SURVIVORS = "build/mutants/results.tsv", "tests/mutants/SURVIVORS.md"
 # What tests a file beside the tests that bear its name, the quickest first; and what is long, for those that are left.
 BESIDE = {
     "condition": "sync/test_eventcount",
+    "deadlock": "sync/test_wait",
     "listen": "comm/test_wait_many comm/test_queue_wait",
     "lock": "sync/test_owner_died sync/test_pid_reuse comm/test_wait_many sync/test_condition",
     "once": "sync/test_barrier sync/test_thread_mark sync/test_limits",
@@ -34,6 +35,7 @@ BESIDE = {
     "rwlock": "sync/test_owner_died sync/test_limits",
     "semaphore": "sync/test_bounded_semaphore sync/test_limits",
     "slot": "shm/test_self shm/test_arena sync/test_pid_reuse",
+    "waits": "sync/test_deadlock sync/test_deadlock_threads sync/test_deadlock_moves sync/test_lock_look sync/test_semaphore_look",
     "wait": "sync/test_eventcount sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait",
 }
 SCENES = {
@@ -43,6 +45,7 @@ SCENES = {
     "wait": "lock semaphore condition event barrier queue_bounded",
 }
 LONG = {
+    "waits": "crash/test_deadlock_kill",
     "listen": "crash/test_wait_many_kill sync/test_nudge",
     "barrier": "crash/test_barrier_kill crash/test_primitives_random",
     "condition": "crash/test_condition_kill crash/test_primitives_random",
@@ -95,14 +98,14 @@ class Judge:
         self.name, self.stem = name, os.path.basename(name)[:-2]
         with open(name) as source:
             self.text = source.read()
+        self.lock, self.sound, self.trusted = threading.Lock(), tempfile.TemporaryDirectory(prefix="mutant."), set()
         self.mutants = operators.mutants(name, self.text)
         self.plain, self.sim = flags(DEV, "yunta_objects"), flags(DEV, "yunta_sim_core")
         self.threads = flags(TSAN, "yunta_objects") if os.path.exists(TSAN + "/libyunta_testlib.a") else None
         own = sorted(t[6:-2] for folder in ("sync", "shm", "comm") for t in glob.glob(f"tests/{folder}/test_{self.stem}*.c"))
         self.tests = list(dict.fromkeys(own + BESIDE.get(self.stem, "").split() + ["sync/test_no_memory", "sync/test_threads"]))
         self.long = LONG.get(self.stem, "").split()
-        with tempfile.TemporaryDirectory() as folder:
-            self.same = self.objects(folder, self.text)
+        self.same = self.objects(self.sound.name, self.text)
 
     def objects(self, folder, text):
         """What the compilers make of it for two machines: for x86-64, and for one where more orders differ."""
@@ -114,12 +117,17 @@ class Judge:
         arm = compiled("aarch64-linux-gnu-gcc", self.plain, source, f"{folder}/arm.o") if x86 is not None else None
         return x86, arm
 
-    def linked(self, build, target, folder, mutant):
-        """Links a program of the build anew, with the mutant before the library, or in its object's place."""
+    def linked(self, build, target, folder, kind, options):
+        """Links a program of the build anew, with the folder's source before the library, or in its object's place."""
+        mutant, source, program = f"{folder}/{kind}.o", f"{folder}/{self.name[4:]}", f"{folder}/{kind}.{target}"
+        if os.path.exists(program):
+            return program
+        if not os.path.exists(mutant) and compiled("cc", options, source, mutant) is None:
+            raise RuntimeError(f"does not compile for {target}")
         with open(f"{build}/CMakeFiles/{target}.dir/link.txt") as recipe:
             words = shlex.split(recipe.read())
         at = words.index("-o")
-        words[at + 1] = f"{folder}/{target}"
+        words[at + 1] = program
         core = f"CMakeFiles/yunta_sim_core.dir/{self.name}.o"
         others = [mutant if w == core else w for w in words] if core in words else words[:at] + [mutant] + words[at:]
         if run(others, build) != 0:  # the test includes the file itself
@@ -129,7 +137,7 @@ class Judge:
                 return "false"
             if run([f"{folder}/test.o" if w in objects else w for w in words], build) != 0:
                 raise RuntimeError(f"{target} does not link")
-        return words[at + 1]
+        return program
 
     def tsan_tests(self):
         """Programs that are meant for ThreadSanitizer, as far as they are built."""
@@ -140,33 +148,51 @@ class Judge:
                     if re.search("labels:.*threads", source.read()):
                         yield f"test_{target}"
 
-    def attempts(self, folder, is_same_code, is_long):
-        """(what, program's arguments) of all that might notice it, the quickest first."""
-        source = f"{folder}/{self.name[4:]}"
-        if compiled("cc", self.sim, source, f"{folder}/sim.o") is None:
-            raise RuntimeError("does not compile for the simulator")
-        sim = self.linked(DEV, "sim", folder, f"{folder}/sim.o")
+    def attempts(self, is_same_code, is_long):
+        """(what, how to link it in a folder, its arguments) of all that might notice it, the quickest first."""
+        def test_of(name):
+            target = "test_" + name.replace("/test_", "_")
+            return name.replace("/test_", "."), lambda folder: self.linked(DEV, target, folder, "plain", self.plain), []
+
+        def simulated(scene, first, count):
+            return (f"sim.{scene}", lambda folder: self.linked(DEV, "sim", folder, "sim", self.sim),
+                    ["--scene", scene, "--from", str(first), "--schedules", str(count)])
+
         scenes = SCENES.get(self.stem, "").split()
-        for scene in scenes:
-            yield "sim." + scene, [sim, "--scene", scene, "--schedules", "5000"]
+        yield from (simulated(scene, 0, 5000) for scene in scenes)
         if not is_same_code:
-            for test in self.tests:
-                target = "test_" + test.replace("/test_", "_")
-                if os.path.exists(f"{DEV}/tests/{target}"):
-                    yield test.replace("/test_", "."), [self.linked(DEV, target, folder, f"{folder}/plain.o")]
-        for scene in scenes:
-            yield "sim." + scene, [sim, "--scene", scene, "--from", "5000", "--schedules", "20000"]
+            yield from (test_of(test) for test in self.tests
+                        if os.path.exists(f"{DEV}/tests/test_{test.replace('/test_', '_')}"))
+        yield from (simulated(scene, 5000, 20000) for scene in scenes)
         if self.threads and (is_long or is_same_code):
-            compiled("cc", self.threads, source, f"{folder}/threads.o")
             for target in itertools.islice(self.tsan_tests(), None if is_long else 1):
-                yield "tsan." + target[5:], [self.linked(TSAN, target, folder, f"{folder}/threads.o")]
-        if not is_long:
-            return
-        for test in self.long if not is_same_code else ():
-            target = "test_" + test.replace("/test_", "_")
-            yield test.replace("/test_", "."), [self.linked(DEV, target, folder, f"{folder}/plain.o")]
-        for scene in scenes or ["lock", "condition", "queue_bounded"]:
-            yield "sim." + scene, [sim, "--scene", scene, "--from", "25000", "--schedules", "200000"]
+                yield ("tsan." + target[5:],
+                       lambda folder, target=target: self.linked(TSAN, target, folder, "threads", self.threads), [])
+        if is_long:
+            yield from (test_of(test) for test in self.long if not is_same_code)
+            yield from (simulated(scene, 25000, 200000) for scene in scenes or ["lock", "condition", "queue_bounded"])
+
+    def is_noticed(self, attempt, folder, limit):
+        """Whether it fails with the mutant in the folder, as it does not without it. Who hangs is compared each time, for
+        the machine may be slow; and if that one was slow, it is asked again with more time."""
+        (what, link, arguments), noisy = attempt, "halt_on_error=1:handle_segv=0:die_after_fork=0"
+
+        def ends(where):
+            return run([*ALONE, link(where), *arguments], where, limit, env=dict(os.environ, TSAN_OPTIONS=noisy))
+
+        while (status := ends(folder)) != 0:
+            with self.lock:
+                began, name = time.monotonic(), " ".join([what, *arguments])
+                if status != "hang" and name in self.trusted:
+                    return True
+                without = ends(self.sound.name)
+                if without == 0 and (status != "hang" or time.monotonic() - began < limit / 2):
+                    self.trusted.add(name)
+                    return True
+            if without not in (0, "hang") or limit > 1000:
+                raise RuntimeError(f"{name}: fails without a mutant too: {without}")
+            limit *= 4
+        return False
 
     def judge(self, mutant, known, is_long):
         """(verdict, by what, digest of its code)"""
@@ -179,11 +205,9 @@ class Judge:
             digest = hashlib.sha1(repr(made).encode()).hexdigest()[:12]
             if known(digest, mutant.number):
                 return "twin", "-", digest
-            environment = dict(os.environ, TSAN_OPTIONS="halt_on_error=1:handle_segv=0:die_after_fork=0")
-            for what, program in self.attempts(folder, made[0] == self.same[0], is_long):
-                limit = LIMIT * (8 if is_long else 1)
-                if run([*ALONE, *program], folder, limit, env=environment) != 0:
-                    return "killed", what, digest
+            for attempt in self.attempts(made[0] == self.same[0], is_long):
+                if self.is_noticed(attempt, folder, LIMIT * (8 if is_long else 1)):
+                    return "killed", attempt[0], digest
             return "survived", "-", digest
 
 
