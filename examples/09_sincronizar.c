@@ -159,14 +159,16 @@ static void cena(bool se_quema)
 {
     yunta_process *p[PLATOS];
     struct plato plato;
+    int idos = 0;
     comprobar(yunta_latch_create(&plato.listos, PLATOS), "crear el pestillo");
     for (plato.numero = 1; plato.numero <= PLATOS; plato.numero++) {
         plato.se_quema = se_quema && plato.numero == PLATOS;
+        if (plato.se_quema) /* cuando se rompa el pestillo, nadie podrá ya entregar: que los otros acaben antes */
+            terminar(p, idos = PLATOS - 1, 0);
         comprobar(yunta_start(&p[plato.numero - 1], cocinar, &plato, NULL), "arrancar un cocinero");
     }
     int r = yunta_latch_wait(plato.listos, YUNTA_FOREVER);
-    terminar(p, PLATOS - se_quema, 0);
-    terminar(&p[PLATOS - se_quema], se_quema, YUNTA_ECRASHED);
+    terminar(&p[idos], PLATOS - idos, se_quema ? YUNTA_ECRASHED : 0);
     decir(r == 0 ? "  ¡A la mesa!\n" : "  Un cocinero ha muerto y debía un plato: no hay cena\n");
     yunta_latch_destroy(plato.listos);
 }

@@ -264,7 +264,7 @@ int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options)
     void *block;
     if (me)
         r = yn_heap_alloc_zeroed(me, &block, sizeof(yunta_queue), 128);
-    if (r != 0)
+    if (!me || r != 0)
         return r;
     yunta_queue *q = block;
     q->item_size = o->item_size;

@@ -146,10 +146,10 @@ static int find_all(yn_self *me, yunta_deadlock_edge **edges)
         if (found < 0 || (size_t)found <= room)
             return found;
         room = 2 * (size_t)found;
-        yunta_deadlock_edge *more = realloc(*edges, room * sizeof **edges);
-        if (!more)
+        free(*edges);
+        *edges = calloc(room, sizeof **edges);
+        if (!*edges)
             return -ENOMEM;
-        *edges = more;
     }
 }
 

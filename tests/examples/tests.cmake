@@ -2,7 +2,10 @@
 set(here ${PROJECT_SOURCE_DIR}/tests/examples)
 set(methods fork forkserver spawn)
 if(CMAKE_CROSSCOMPILING)
-  set(methods fork) # an emulator does not emulate across exec
+  # An emulator does not emulate across exec, and has a thread in each process that the library does not know: it might
+  # let go of a lock, so that nothing is ever called a deadlock.
+  set(methods fork)
+  list(REMOVE_ITEM sections 11_bloques 12_interbloqueo)
 endif()
 
 foreach(section IN LISTS sections)
