@@ -26,8 +26,8 @@ struct yunta_barrier {
     yn_event_shared changed;
     struct yunta_lock lock;
     uint32_t parties;
-    _Atomic uint32_t arrived;
-    _Atomic uint64_t round; /* how many have ended, well or by a reset */
+    _Atomic uint32_t arrived; /* at most `parties` */
+    _Atomic uint64_t round;   /* how many have ended, well or by a reset */
     tickets_shared *tickets;
     _Atomic uint32_t broken;
     _Atomic yn_claim cell[]; /* `parties` of this round, as they came; then as many of the last one, which it expects */
@@ -41,7 +41,7 @@ static bool has_ended(yn_self *me, yn_claim party)
 static bool has_come(const yunta_barrier *barrier, yn_claim party)
 {
     uint32_t arrived = atomic_load(&barrier->arrived);
-    for (uint32_t i = 0; i < arrived && i < barrier->parties; i++)
+    for (uint32_t i = 0; i < arrived; i++)
         if (atomic_load(&barrier->cell[i]) == party)
             return true;
     return false;
@@ -53,7 +53,7 @@ static bool lacks_a_party(yn_self *me, const yunta_barrier *barrier)
     if (has_ended(me, yn_claim_who(atomic_load(&barrier->lock.word))))
         return true;
     uint32_t arrived = atomic_load(&barrier->arrived);
-    for (uint32_t i = 0; i < arrived && i < barrier->parties; i++)
+    for (uint32_t i = 0; i < arrived; i++)
         if (has_ended(me, atomic_load(&barrier->cell[i])))
             return true;
     for (uint32_t i = barrier->parties; i < 2 * barrier->parties; i++) {

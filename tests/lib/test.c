@@ -141,6 +141,13 @@ __attribute__((constructor)) static void look_for_valgrind(void)
     is_valgrind = preloaded && strstr(preloaded, "vgpreload");
 }
 
+void test_fill_arena(void)
+{
+    for (size_t size = 1 << 20; size > 0; size -= size > 4096 ? size / 2 : 16) /* blocks of each size there is */
+        while (yunta_heap_alloc(size))
+            ;
+}
+
 bool test_is_valgrind(void)
 {
     return is_valgrind;

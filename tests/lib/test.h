@@ -85,6 +85,9 @@ size_t test_descriptor_count(void);
  */
 void test_audit_processes(void);
 
+/* Until nothing of any size can be had from the arena: it had best be a small one. */
+void test_fill_arena(void);
+
 /* Also where the environment has been cleared since. */
 bool test_is_valgrind(void);
 

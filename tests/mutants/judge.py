@@ -19,13 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 import operators
 
 CORE = sorted(glob.glob("src/sync/*.c")) + ["src/shm/ring.c", "src/shm/slot.c"]
-LIMIT = 20  # seconds for a test; what hangs is noticed, if it does not without the mutant
+LIMIT = 10  # seconds for a test; what hangs is noticed, if it does not without the mutant
 DEV, TSAN = "build/dev", "build/tsan"
 RESULTS, SURVIVORS = "build/mutants/results.tsv", "tests/mutants/SURVIVORS.md"
 # What tests a file beside the tests that bear its name, the quickest first; and what is long, for those that are left.
 BESIDE = {
     "condition": "sync/test_eventcount",
-    "deadlock": "sync/test_wait",
     "listen": "comm/test_wait_many comm/test_queue_wait",
     "lock": "sync/test_owner_died sync/test_pid_reuse comm/test_wait_many sync/test_condition",
     "once": "sync/test_barrier sync/test_thread_mark sync/test_limits",
@@ -35,7 +34,7 @@ BESIDE = {
     "rwlock": "sync/test_owner_died sync/test_limits",
     "semaphore": "sync/test_bounded_semaphore sync/test_limits",
     "slot": "shm/test_self shm/test_arena sync/test_pid_reuse",
-    "waits": "sync/test_deadlock sync/test_deadlock_threads sync/test_deadlock_moves sync/test_lock_look sync/test_semaphore_look",
+    "waits": "sync/test_deadlock_threads sync/test_deadlock sync/test_deadlock_moves sync/test_lock_look sync/test_semaphore_look",
     "wait": "sync/test_eventcount sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait",
 }
 SCENES = {

@@ -181,6 +181,76 @@ START_TEST(a_round_leaves_its_parties_and_no_tickets)
 }
 END_TEST
 
+/* Other things stand behind its cells and its tickets, as behind those of this one, which has room for more. */
+START_TEST(what_lies_behind_a_barrier_is_left_alone)
+{
+    enum { more = 8 };
+    void *block;
+    set_scene();
+    yunta_barrier_destroy(barrier);
+    ck_assert_int_eq(yn_heap_alloc_zeroed(&me, &block, sizeof *barrier + more * sizeof(yn_claim), YN_CACHE_LINE), 0);
+    barrier = block;
+    barrier->parties = 2;
+    size_t size = sizeof(tickets_shared) + more * sizeof(ticket_shared);
+    ck_assert_int_eq(yn_heap_alloc_zeroed(&me, &block, size, YN_CACHE_LINE), 0);
+    barrier->tickets = block;
+    for (int i = 4; i < more; i++)
+        atomic_store(&barrier->cell[i], other.claim);
+    ck_assert(yn_slot_declare_dead(&me.arena->slots, other.claim));
+    ck_assert_int_eq(yunta_barrier_wait(barrier, 0), -ETIMEDOUT); /* not a party that died */
+    end_round(barrier, true);
+    for (int i = 4; i < more; i++) {
+        ck_assert_uint_eq(atomic_load(&barrier->tickets->ticket[i].outcome), 0);
+        ck_assert_uint_eq(atomic_load(&barrier->cell[i]), other.claim);
+        atomic_store(&barrier->cell[i], me.claim);
+    }
+    ck_assert_int_eq(yunta_barrier_leave(barrier), 0);
+    for (int i = 4; i < more; i++)
+        ck_assert_uint_eq(atomic_load(&barrier->cell[i]), me.claim);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
+/* In the middle of a change, with the lock. */
+START_TEST(who_dies_with_the_lock_breaks_the_round)
+{
+    set_scene();
+    ck_assert_int_eq(yn_lock_acquire(&other, &barrier->lock, 0), 0);
+    ck_assert(yn_slot_declare_dead(&me.arena->slots, other.claim));
+    ck_assert_int_eq(yunta_barrier_leave(barrier), 0);
+    ck_assert(yunta_barrier_is_broken(barrier));
+    ck_assert_int_eq(yunta_barrier_leave(barrier), 0); /* the lock is as good as new */
+    ck_assert_int_eq(yunta_barrier_reset(barrier), 0);
+    ck_assert(!yunta_barrier_is_broken(barrier));
+    ck_assert_int_eq(yunta_barrier_wait(barrier, 0), -ETIMEDOUT);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
+/* For a ticket when all are taken; and for a seat, to wait for the lock. */
+START_TEST(who_can_have_no_memory_is_told_so)
+{
+    ck_assert_int_eq(yunta_set_arena_limit(YN_ARENA_LEAST), 0);
+    set_scene();
+    ticket_shared *ticket = NULL;
+    for (int i = 0; i < 4; i++)
+        ck_assert_ptr_nonnull(ticket = take_ticket(&other, barrier, 0, 0));
+    test_fill_arena();
+    while (make_tickets(&me, 2, &(int){0}) || yn_heap_alloc(&me, 4096, YN_CACHE_LINE)) { /* it has a lane of its own */
+    }
+    ck_assert_int_eq(yunta_barrier_wait(barrier, 1), -ENOMEM);
+    ck_assert_int_eq(yunta_barrier_waiting(barrier), 0);
+    ck_assert(!yunta_barrier_is_broken(barrier));
+    me.seat = NULL;
+    ck_assert_int_eq(yn_lock_acquire(&other, &barrier->lock, 0), 0);
+    ck_assert_int_eq(yunta_barrier_leave(barrier), -ENOMEM);
+    ck_assert_int_eq(yunta_barrier_abort(barrier), -ENOMEM);
+    ck_assert_int_eq(yunta_barrier_reset(barrier), -ENOMEM);
+    ck_assert_int_eq(break_round(&me, barrier, ticket, true), -ENOMEM);
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("barrier, looking");
@@ -192,6 +262,9 @@ static Suite *make(void)
     tcase_add_test(cases, tickets_of_the_dead_are_used_again);
     tcase_add_loop_test(cases, who_comes_hears_of_a_party_that_died, 0, 2);
     tcase_add_test(cases, a_round_leaves_its_parties_and_no_tickets);
+    tcase_add_test(cases, what_lies_behind_a_barrier_is_left_alone);
+    tcase_add_test(cases, who_dies_with_the_lock_breaks_the_round);
+    tcase_add_test(cases, who_can_have_no_memory_is_told_so);
     return suite;
 }
 

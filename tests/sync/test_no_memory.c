@@ -1,43 +1,182 @@
-/* Where the arena is full, what makes something says so and leaves nothing; and what is destroyed gives back all that
- * it had. Must not need another process.
+/* Where the arena is full, what makes something says so and leaves nothing, and so does a thread that can have no seat;
+ * what is destroyed gives back all that it had. Must not need another process.
  * Read next: ../shm/test_shared_limits.c. */
 #include "test.h"
 
 #include "shm/arena.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/resource.h>
 
-/* Down to the smallest, so that nothing of any size can be had. */
-static void fill_the_arena(void)
-{
-    ck_assert_int_eq(yunta_set_arena_limit(YN_ARENA_LEAST), 0);
-    for (size_t size = 1 << 20; size >= 16; size /= 2)
-        while (yunta_heap_alloc(size))
-            ;
-}
-
-#define MUST_LACK_MEMORY(type, call)                                                                                   \
+static char made_of;
+#define MUST_FAIL(type, call)                                                                                          \
     do {                                                                                                               \
         type *made = (type *)&made_of;                                                                                 \
-        ck_assert_int_eq(call, -ENOMEM);                                                                               \
+        ck_assert_int_eq(call, error);                                                                                 \
         ck_assert_ptr_eq(made, (type *)&made_of);                                                                      \
     } while (0)
-static char made_of;
+
+static void fail_to_make_each(int error)
+{
+    MUST_FAIL(yunta_lock, yunta_lock_create(&made));
+    MUST_FAIL(yunta_recursive_lock, yunta_recursive_lock_create(&made));
+    MUST_FAIL(yunta_rwlock, yunta_rwlock_create(&made));
+    MUST_FAIL(yunta_semaphore,
+              yunta_semaphore_create(&made, &(yunta_semaphore_options){.initial = 1, .unowned = true}));
+    MUST_FAIL(yunta_semaphore, yunta_semaphore_create(&made, NULL));
+    MUST_FAIL(yunta_condition, yunta_condition_create(&made));
+    MUST_FAIL(yunta_event, yunta_event_create(&made));
+    MUST_FAIL(yunta_barrier, yunta_barrier_create(&made, 2));
+    MUST_FAIL(yunta_once, yunta_once_create(&made));
+    MUST_FAIL(yunta_latch, yunta_latch_create(&made, 1));
+}
 
 START_TEST(nothing_can_be_made_without_memory)
 {
-    fill_the_arena();
-    MUST_LACK_MEMORY(yunta_lock, yunta_lock_create(&made));
-    MUST_LACK_MEMORY(yunta_recursive_lock, yunta_recursive_lock_create(&made));
-    MUST_LACK_MEMORY(yunta_rwlock, yunta_rwlock_create(&made));
-    MUST_LACK_MEMORY(yunta_semaphore,
-                     yunta_semaphore_create(&made, &(yunta_semaphore_options){.initial = 1, .unowned = true}));
-    MUST_LACK_MEMORY(yunta_semaphore, yunta_semaphore_create(&made, NULL));
-    MUST_LACK_MEMORY(yunta_condition, yunta_condition_create(&made));
-    MUST_LACK_MEMORY(yunta_event, yunta_event_create(&made));
-    MUST_LACK_MEMORY(yunta_barrier, yunta_barrier_create(&made, 2));
-    MUST_LACK_MEMORY(yunta_once, yunta_once_create(&made));
-    MUST_LACK_MEMORY(yunta_latch, yunta_latch_create(&made, 1));
+    ck_assert_int_eq(yunta_set_arena_limit(YN_ARENA_LEAST), 0);
+    test_fill_arena();
+    fail_to_make_each(-ENOMEM);
+}
+END_TEST
+
+/* One of each, taken by the main thread. */
+static struct {
+    yunta_lock *lock;
+    yunta_recursive_lock *recursive;
+    yunta_rwlock *written, *read;
+    yunta_semaphore *semaphore;
+    yunta_barrier *barrier;
+    yunta_condition *condition;
+    yunta_event *event;
+    yunta_latch *latch;
+    yunta_once *once;
+} its;
+
+static bool is_not_yet(void *unused)
+{
+    (void)unused;
+    return false;
+}
+
+static int is_not_called(void *unused, bool again)
+{
+    (void)unused;
+    (void)again;
+    ck_abort();
+    return 0;
+}
+
+static void *wait_without_a_seat(void *unused)
+{
+    ck_assert_int_eq(yunta_lock_acquire(its.lock, 20), -ENOMEM);
+    ck_assert_int_eq(yunta_recursive_lock_acquire(its.recursive, 20), -ENOMEM);
+    ck_assert_int_eq(yunta_semaphore_acquire(its.semaphore, 20), -ENOMEM);
+    ck_assert_int_eq(yunta_rwlock_acquire_read(its.written, 20), -ENOMEM);
+    ck_assert_int_eq(yunta_rwlock_acquire_write(its.written, 20), -ENOMEM);
+    ck_assert_int_eq(yunta_rwlock_acquire_write(its.read, 0), -ENOMEM);
+    ck_assert_int_eq(yunta_rwlock_acquire_read(its.read, 0), 0);
+    ck_assert_int_eq(yunta_rwlock_release(its.read), 0);
+    ck_assert_int_eq(yunta_condition_wait(its.condition, its.lock, 0), -ENOMEM);
+    ck_assert_int_eq(yunta_condition_wait_for(its.condition, its.lock, is_not_yet, NULL, 20), -ENOMEM);
+    ck_assert(yunta_lock_is_held(its.lock));
+    ck_assert_int_eq(yunta_event_wait(its.event, 20), -ENOMEM);
+    ck_assert_int_eq(yunta_latch_wait(its.latch, 20), -ENOMEM);
+    ck_assert_int_eq(yunta_barrier_wait(its.barrier, 0), -ENOMEM);
+    ck_assert_int_eq(yunta_once_run(its.once, is_not_called, NULL, 20), -ENOMEM);
+    return unused;
+}
+
+static int wait_in_a_thread(void *unused, bool again)
+{
+    pthread_t thread;
+    (void)again;
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_without_a_seat, unused), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    return 0;
+}
+
+START_TEST(who_can_have_no_seat_or_place_is_told_so)
+{
+    ck_assert_int_eq(yunta_set_arena_limit(YN_ARENA_LEAST), 0);
+    ck_assert_int_eq(yunta_lock_create(&its.lock), 0);
+    ck_assert_int_eq(yunta_recursive_lock_create(&its.recursive), 0);
+    ck_assert_int_eq(yunta_rwlock_create(&its.written), 0);
+    ck_assert_int_eq(yunta_rwlock_create(&its.read), 0);
+    ck_assert_int_eq(yunta_semaphore_create(&its.semaphore, &(yunta_semaphore_options){.initial = 1}), 0);
+    ck_assert_int_eq(yunta_barrier_create(&its.barrier, 2), 0);
+    ck_assert_int_eq(yunta_condition_create(&its.condition), 0);
+    ck_assert_int_eq(yunta_event_create(&its.event), 0);
+    ck_assert_int_eq(yunta_latch_create(&its.latch, 3), 0);
+    ck_assert_int_eq(yunta_once_create(&its.once), 0);
+    ck_assert_int_eq(yunta_event_wait(its.event, 1), -ETIMEDOUT); /* the seat that each process has is ours now */
+    ck_assert_int_eq(yunta_lock_acquire(its.lock, 0), 0);
+    ck_assert_int_eq(yunta_recursive_lock_acquire(its.recursive, 0), 0);
+    ck_assert_int_eq(yunta_rwlock_acquire_write(its.written, 0), 0);
+    ck_assert_int_eq(yunta_semaphore_acquire(its.semaphore, 0), 0);
+    test_fill_arena();
+    ck_assert_int_eq(yunta_once_run(its.once, wait_in_a_thread, NULL, 0), 0);
+    ck_assert_int_eq(yunta_latch_take(its.latch, 1), -ENOMEM);
+    ck_assert_int_eq(yunta_latch_pending(its.latch), 3);
+    enum { cells = 32 };
+    for (int i = 0; i < cells; i++)
+        ck_assert_int_eq(yunta_rwlock_acquire_read(its.read, 0), 0);
+    ck_assert_int_eq(yunta_rwlock_acquire_read(its.read, 0), -ENOMEM);
+    for (int i = 0; i < cells; i++)
+        ck_assert_int_eq(yunta_rwlock_release(its.read), 0);
+    ck_assert_int_eq(yunta_rwlock_release(its.read), -EPERM);
+    ck_assert_int_eq(yunta_rwlock_acquire_write(its.read, 0), 0);
+}
+END_TEST
+
+static void call_without_a_team(void *object)
+{
+    yunta_deadlock_edge edge;
+    ck_assert_int_eq(yunta_rwlock_acquire_read(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_rwlock_acquire_write(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_rwlock_release(object), -EMFILE);
+    ck_assert_int_eq(yunta_rwlock_mark_consistent(object), -EMFILE);
+    ck_assert_int_eq(yunta_condition_wait(object, object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_condition_wait_for(object, object, is_not_yet, NULL, 0), -EMFILE);
+    ck_assert_int_eq(yunta_event_wait(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_barrier_wait(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_barrier_leave(object), -EMFILE);
+    ck_assert_int_eq(yunta_barrier_abort(object), -EMFILE);
+    ck_assert_int_eq(yunta_barrier_reset(object), -EMFILE);
+    ck_assert_int_eq(yunta_once_run(object, is_not_called, NULL, 0), -EMFILE);
+    ck_assert_int_eq(yunta_latch_take(object, 1), -EMFILE);
+    ck_assert_int_eq(yunta_latch_count_down(object, 1), -EMFILE);
+    ck_assert_int_eq(yunta_latch_arrive_and_wait(object, 1, 0), -EMFILE);
+    ck_assert_int_eq(yunta_latch_wait(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_latch_abort(object), -EMFILE);
+    ck_assert_int_eq(yunta_latch_pending(object), -EMFILE);
+    ck_assert(!yunta_latch_is_broken(object));
+    ck_assert_int_eq(yunta_deadlock_find(&edge, 1), -EMFILE);
+    ck_assert_int_eq(yunta_deadlock_read_waits(&edge, 1), -EMFILE);
+    ck_assert_int_eq(yunta_deadlock_trace(), -EMFILE);
+    ck_assert_int_eq(yunta_deadlock_print(1), -EMFILE);
+    ck_assert_ptr_null(yunta_rwlock_destroy(object));
+    ck_assert_ptr_null(yunta_condition_destroy(object));
+    ck_assert_ptr_null(yunta_event_destroy(object));
+    ck_assert_ptr_null(yunta_barrier_destroy(object));
+    ck_assert_ptr_null(yunta_once_destroy(object));
+    ck_assert_ptr_null(yunta_latch_destroy(object));
+    fail_to_make_each(-EMFILE);
+}
+
+/* No descriptor can be had, so no team can be made. What needs one says so, and touches nothing. */
+START_TEST(nothing_can_be_done_without_a_team)
+{
+    static _Alignas(64) char object[1024], as_it_was[sizeof object];
+    struct rlimit limit, none;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    call_without_a_team(object);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_mem_eq(object, as_it_was, sizeof object);
 }
 END_TEST
 
@@ -104,6 +243,8 @@ static Suite *make(void)
     Suite *suite = suite_create("no memory");
     TCase *cases = test_case(suite, "no memory");
     tcase_add_test(cases, nothing_can_be_made_without_memory);
+    tcase_add_test(cases, who_can_have_no_seat_or_place_is_told_so);
+    tcase_add_test(cases, nothing_can_be_done_without_a_team);
     tcase_add_test(cases, what_is_destroyed_gives_back_all_it_had);
     return suite;
 }
