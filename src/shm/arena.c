@@ -63,8 +63,10 @@ static void *find_window(int fd, uint64_t *limit)
     return NULL;
 }
 
-static void init_head(yn_arena_shared *arena, uint64_t limit)
+static void init_head(yn_arena_shared *arena, const struct stat *file, uint64_t limit)
 {
+    arena->device = file->st_dev;
+    arena->inode = file->st_ino;
     arena->base = (uint64_t)(uintptr_t)arena;
     arena->limit = limit;
     arena->grain = YN_ARENA_GRAIN;
@@ -85,7 +87,10 @@ int yn_arena_create(yn_arena_shared **arena, int *fd, uint64_t limit)
     bool is_valgrind = yn_tool_is_valgrind();
     if (is_valgrind && limit == 0)
         limit = window_under_valgrind;
-    int r = yn_memfd_reserve(file, 0, yn_round_up(sizeof(yn_arena_shared), YN_ARENA_GRAIN));
+    struct stat s;
+    int r = fstat(file, &s) == 0 ? 0 : -errno;
+    if (r == 0)
+        r = yn_memfd_reserve(file, 0, yn_round_up(sizeof(yn_arena_shared), YN_ARENA_GRAIN));
     if (r == 0 && is_valgrind)
         r = yn_memfd_reserve(file, limit - YN_ARENA_GRAIN, YN_ARENA_GRAIN);
     void *p = r == 0 ? find_window(file, &limit) : NULL;
@@ -93,7 +98,7 @@ int yn_arena_create(yn_arena_shared **arena, int *fd, uint64_t limit)
         close(file);
         return r != 0 ? r : -ENOMEM;
     }
-    init_head(p, limit);
+    init_head(p, &s, limit);
     *arena = p;
     *fd = file;
     return 0;
@@ -115,12 +120,25 @@ int yn_arena_attach(yn_arena_shared **arena, int fd)
     return 0;
 }
 
-int yn_arena_reserve(yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes)
+/* A program that closes all descriptors, as daemons do, closes ours too, and opens its own under their numbers: one of
+ * its files would be made longer, or lose what is in it. */
+static bool is_file_of(const yn_arena_shared *arena, int fd)
 {
-    int r = yn_memfd_reserve(fd, offset, bytes);
+    struct stat s;
+    return fstat(fd, &s) == 0 && s.st_ino == arena->inode && s.st_dev == arena->device;
+}
+
+int yn_arena_reserve(const yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes)
+{
+    int r = is_file_of(arena, fd) ? yn_memfd_reserve(fd, offset, bytes) : -EBADF;
     if (r == 0 && arena->grain == YN_HUGE_BYTES)
         yn_huge_make((char *)arena + offset, bytes);
     return r;
+}
+
+int yn_arena_discard(const yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes)
+{
+    return is_file_of(arena, fd) ? yn_memfd_discard(fd, offset, bytes) : -EBADF;
 }
 
 void *yn_arena_extend(yn_arena_shared *arena, int fd, uint64_t bytes, uint64_t alignment, int *error)

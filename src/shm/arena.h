@@ -8,7 +8,7 @@
 #include "base/base.h"
 #include "shm/slot.h"
 
-#define YN_ARENA_MAGIC UINT64_C(0x61746e7579000002) /* "yunta", then the version of the layout */
+#define YN_ARENA_MAGIC UINT64_C(0x61746e7579000003) /* "yunta", then the version of the layout */
 #define YN_ARENA_GRAIN ((uint64_t)65536)            /* what yn_arena_extend hands out at least, in bytes */
 #define YN_ARENA_LEAST ((uint64_t)16 << 20)
 #define YN_ARENA_MOST ((uint64_t)320 << 30)
@@ -27,6 +27,7 @@ typedef struct yn_arena_shared {
     uint64_t base;             /* its own address, as an integer */
     uint64_t limit;            /* bytes of address space */
     uint64_t serial;           /* of this arena, random: tells it from another one at the same address */
+    uint64_t device, inode;    /* of its file: tells it from another one that has come under the number of ours */
     uint32_t grain, numa;      /* what yn_arena_extend hands out: of huge pages, if it is theirs; a yunta_numa */
     _Atomic uint64_t end;      /* offset of the first byte not handed out; only grows */
     _Atomic uint64_t reserved; /* bytes of the file reserved: a statistic, not a claim */
@@ -68,8 +69,10 @@ int yn_arena_attach(yn_arena_shared **arena, int fd);
  * loses at most this range. */
 void *yn_arena_extend(yn_arena_shared *arena, int fd, uint64_t bytes, uint64_t alignment, int *error);
 
-/* Reserves memory for a range of the arena that has none: yn_memfd_reserve, and huge pages where they are wanted. */
-int yn_arena_reserve(yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes);
+/* Reserves memory for a range of the arena that has none: yn_memfd_reserve, and huge pages where they are wanted; and
+ * gives it back. -EBADF: `fd` is another file: the program has closed ours. */
+int yn_arena_reserve(const yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes);
+int yn_arena_discard(const yn_arena_shared *arena, int fd, uint64_t offset, uint64_t bytes);
 
 /* Maps the page that the arena begins with, in a fresh child. The first access to a page is better a store than a load:
  * for a load the kernel maps the pages around it too, which costs several times as much, and again at the end. */

@@ -1,8 +1,7 @@
 /* Memory of free pages given back to the system.
  * Never touches a page that it has not taken; never gives back so much that the next to allocate must fetch it again at
- * once. Next: shm/heap_run.c, who fetches it again; os/memfd.c. */
+ * once. Next: shm/heap_run.c, who fetches it again; shm/arena.c. */
 #include "shm/heap_map.h"
-#include "os/memfd.h"
 
 /* Words of hints, 64 pages each, given back in one go: as much as is out of everybody's reach meanwhile. */
 #define WORDS_MOST 16u
@@ -35,7 +34,7 @@ static void discard(yn_self *me, yn_page start, uint64_t count)
     uint64_t present = count - run.gone;
     /* If I die meanwhile, nobody knows how far the system has come. */
     set_entries(me, &run, me->claim | YN_PAGE_TAKEN | YN_PAGE_DIRTY | YN_PAGE_GONE);
-    if (yn_memfd_discard(me->arena_fd, start << YN_PAGE_SHIFT, count << YN_PAGE_SHIFT) == 0)
+    if (yn_arena_discard(me->arena, me->arena_fd, start << YN_PAGE_SHIFT, count << YN_PAGE_SHIFT) == 0)
         set_entries(me, &run, me->claim | YN_PAGE_TAKEN | YN_PAGE_GONE);
     atomic_fetch_sub_explicit(&me->arena->reserved, present << YN_PAGE_SHIFT, memory_order_relaxed);
     run.gone = count;

@@ -197,6 +197,30 @@ START_TEST(other_files_are_no_arena)
 END_TEST
 
 /* Beyond RLIMIT_FSIZE the kernel would send SIGXFSZ. */
+/* As after a program has closed all descriptors, and opened its own. */
+START_TEST(a_file_that_has_come_under_its_number_is_left_alone)
+{
+    bare_team team;
+    make_arena(&team, LIMIT);
+    ck_assert_ptr_nonnull(extend(&team, YN_ARENA_GRAIN, 0));
+    uint64_t end = team.arena->end, own = end - YN_ARENA_GRAIN;
+    int file = memfd_create("other", MFD_CLOEXEC);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_eq(pwrite(file, "x", 1, (off_t)own), 1);
+    ck_assert_int_eq(dup2(file, team.fd), team.fd);
+    ck_assert_int_eq(extend_error(&team, YN_ARENA_GRAIN), -EBADF);
+    ck_assert_uint_eq(team.arena->end, end);
+    ck_assert_int_eq(yn_arena_reserve(team.arena, team.fd, own, YN_ARENA_GRAIN), -EBADF);
+    ck_assert_int_eq(yn_arena_discard(team.arena, team.fd, own, YN_ARENA_GRAIN), -EBADF);
+    char byte = 0;
+    ck_assert_int_eq(pread(file, &byte, 1, (off_t)own), 1);
+    ck_assert_int_eq(byte, 'x');
+    ck_assert_int_eq(lseek(file, 0, SEEK_END), (off_t)own + 1);
+    close(file);
+    bare_team_drop(&team);
+}
+END_TEST
+
 START_TEST(a_limit_on_file_size_is_no_signal)
 {
     bare_team team;
@@ -273,6 +297,7 @@ static Suite *make(void)
     tcase_add_test(cases, many_processes_extend_at_once);
     tcase_add_test(cases, it_is_attached_at_its_address);
     tcase_add_test(cases, other_files_are_no_arena);
+    tcase_add_test(cases, a_file_that_has_come_under_its_number_is_left_alone);
     tcase_add_test(cases, a_limit_on_file_size_is_no_signal);
     if (!test_is_valgrind())
         tcase_add_test(cases, it_is_left_out_of_core_dumps);
