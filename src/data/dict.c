@@ -10,7 +10,7 @@ enum {
 
 static inline bool is_key_size(const yunta_dict *dict, size_t size)
 {
-    return dict->key_size == 0 || dict->key_size == size;
+    return dict->key_size == size || (dict->key_size == 0 && size <= PTRDIFF_MAX);
 }
 
 static inline bool is_value_size(const yunta_dict *dict, size_t size)

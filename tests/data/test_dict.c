@@ -199,6 +199,9 @@ START_TEST(what_makes_no_sense_is_refused)
     yunta_dict_destroy(fixed);
     fixed = new_dict(NULL);
     ck_assert_int_eq(yunta_dict_put(fixed, "k", 1, b, SIZE_MAX / 2), -ENOMEM);
+    ck_assert_int_eq(yunta_dict_put(fixed, "k", SIZE_MAX, b, 8), -EINVAL); /* there is no such key */
+    ck_assert_int_eq(yunta_dict_get(fixed, "k", SIZE_MAX, b, 8, &size), -EINVAL);
+    ck_assert_int_eq(yunta_dict_remove(fixed, "k", SIZE_MAX), -EINVAL);
     ck_assert_uint_eq(yunta_dict_size(fixed), 0);
     yunta_dict_destroy(fixed);
 }
