@@ -1,4 +1,8 @@
-/* The one line that spawn and forkserver need first in main, and what holds for the whole program. */
+/* The one line that spawn and forkserver need first in main, and what holds for the whole program.
+ *
+ * The library keeps some descriptors open in each process of the team, close-on-exec. A program that closes all there
+ * are (to become a daemon, say) does so before its first call here: without them the team's memory cannot grow (-EBADF,
+ * NULL), and no process be started (YUNTA_ENOWATCH). */
 #ifndef YUNTA_INIT_H
 #define YUNTA_INIT_H
 

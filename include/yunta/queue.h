@@ -72,13 +72,13 @@ YUNTA_API int yunta_queue_join(yunta_queue *queue, int milliseconds);
 /* How many messages can be got now: exact at some moment during the call, and zero if and only if a get would have had
  * to wait then. 0 for NULL. */
 YUNTA_API size_t yunta_queue_size(yunta_queue *queue);
-YUNTA_API bool yunta_queue_is_empty(yunta_queue *queue);
-YUNTA_API bool yunta_queue_is_full(yunta_queue *queue); /* never, if unbounded */
+YUNTA_API bool yunta_queue_is_empty(yunta_queue *queue); /* true for NULL */
+YUNTA_API bool yunta_queue_is_full(yunta_queue *queue);  /* never, if unbounded, or NULL */
 
 /* No more puts, from anybody: they return YUNTA_ECLOSED, and so does get once it is empty. All who wait are woken.
  * Again: 0. -EINVAL: NULL. */
 YUNTA_API int yunta_queue_close(yunta_queue *queue);
-YUNTA_API bool yunta_queue_is_closed(const yunta_queue *queue);
+YUNTA_API bool yunta_queue_is_closed(const yunta_queue *queue); /* false for NULL */
 
 /* A descriptor of the calling process for poll, select, epoll or an event loop: readable when a get would not have to
  * wait, or the queue is closed. After poll, get with 0 ms until it says -ETIMEDOUT: that call makes the descriptor

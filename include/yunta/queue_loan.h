@@ -41,7 +41,8 @@ YUNTA_API int yunta_queue_commit(yunta_loan *loan, size_t size, int milliseconds
  * YUNTA_ECLOSED: closed and empty; -ENOMEM. */
 YUNTA_API int yunta_queue_receive(yunta_queue *queue, yunta_loan *loan, int milliseconds);
 
-/* The message is done with. -EINVAL: NULL, over, or reserved; -EPERM: this process has not received it. */
+/* The message is done with, in a joinable queue too (so no yunta_queue_task_done for it). -EINVAL: NULL, over, or
+ * reserved; -EPERM: this process has not received it. */
 YUNTA_API int yunta_queue_release(yunta_loan *loan);
 
 /* Gives a reserved loan back unused. -EINVAL: NULL, over, or received. */

@@ -37,7 +37,8 @@ YUNTA_API bool yunta_lock_is_held(const yunta_lock *lock); /* by whomever, dead 
 typedef struct yunta_semaphore yunta_semaphore;
 
 typedef struct yunta_semaphore_options {
-    uint32_t initial; /* units to begin with */
+    uint32_t initial; /* units to begin with. Each takes 8 bytes, and who finds none has looked at all of them: for
+                         millions, unowned ones */
     uint32_t maximum; /* a release beyond it is refused (Python's BoundedSemaphore); 0: no maximum */
     bool unowned; /* units belong to nobody: any process may release what another acquired (signalling), and what a dead
                      process had acquired is not given back. Else each unit belongs to the process that acquired it. */

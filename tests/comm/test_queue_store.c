@@ -192,6 +192,13 @@ START_TEST(tasks_are_counted)
     ck_assert_int_eq(yunta_queue_task_done(q), 0);
     ck_assert_int_eq(yunta_queue_join(q, YUNTA_FOREVER), 0);
     ck_assert_int_eq(yunta_queue_task_done(q), -EINVAL);
+    yunta_loan loan;
+    put_int(3);
+    ck_assert_int_eq(yunta_queue_receive(q, &loan, 0), 0);
+    ck_assert_int_eq(yunta_queue_join(q, 0), -ETIMEDOUT);
+    ck_assert_int_eq(yunta_queue_release(&loan), 0); /* a message that was lent is done with when it is released */
+    ck_assert_int_eq(yunta_queue_join(q, 0), 0);
+    ck_assert_int_eq(yunta_queue_task_done(q), -EINVAL);
     put_int(3);
     ck_assert_int_eq(yunta_queue_drain(q), 1); /* what is thrown away is done with */
     ck_assert_int_eq(yunta_queue_join(q, 0), 0);
