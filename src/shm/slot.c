@@ -6,30 +6,27 @@
 
 #include <unistd.h>
 
-static uint32_t capacity_of(yn_slot_table_shared *table)
+static unsigned segments_of(yn_slot_table_shared *table)
 {
-    uint32_t n = 0;
-    for (unsigned k = 0; k < YN_SLOT_SEGMENTS && atomic_load(&table->segment[k]); k++)
-        n += 64u << k;
-    return n;
+    unsigned k = 0;
+    while (k < YN_SLOT_SEGMENTS && atomic_load(&table->segment[k]))
+        k++;
+    return k;
 }
 
 /* Adds the next segment. Two may do so at once: the loser's memory is lost, which is rare and small. */
 static int grow(struct yn_arena_shared *arena, int fd)
 {
-    yn_slot_table_shared *table = &arena->slots;
-    for (unsigned k = 0; k < YN_SLOT_SEGMENTS; k++) {
-        if (atomic_load(&table->segment[k]))
-            continue;
-        int error;
-        yn_slot_shared *fresh = yn_arena_extend(arena, fd, sizeof(yn_slot_shared) * ((uint64_t)64 << k), 0, &error);
-        if (!fresh)
-            return error;
-        yn_slot_shared *none = NULL;
-        atomic_compare_exchange_strong(&table->segment[k], &none, fresh);
-        return 0;
-    }
-    return -EAGAIN;
+    unsigned k = segments_of(&arena->slots);
+    if (k == YN_SLOT_SEGMENTS)
+        return -EAGAIN;
+    int error;
+    yn_slot_shared *fresh = yn_arena_extend(arena, fd, sizeof(yn_slot_shared) * ((uint64_t)64 << k), 0, &error);
+    if (!fresh)
+        return error;
+    yn_slot_shared *none = NULL;
+    atomic_compare_exchange_strong(&arena->slots.segment[k], &none, fresh);
+    return 0;
 }
 
 static void raise_to(_Atomic uint32_t *word, uint32_t value)
@@ -102,7 +99,7 @@ yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, in
     int32_t pid = parent ? 0 : (int32_t)yn_raw0(SYS_getpid);
     for (;;) {
         uint32_t lowest = atomic_load_explicit(&table->lowest, memory_order_relaxed);
-        uint32_t capacity = capacity_of(table);
+        uint32_t capacity = 64 * ((1u << segments_of(table)) - 1);
         capacity = capacity < YN_SLOT_MOST ? capacity : YN_SLOT_MOST;
         yn_claim claim = take_from(table, lowest < capacity ? lowest : 0, capacity, parent, pid);
         if (!claim)

@@ -43,12 +43,17 @@ static _Atomic uint64_t *cell_at(yunta_semaphore *semaphore, uint32_t number)
     return segment ? segment + (number - 16 * ((1u << k) - 1)) : NULL;
 }
 
+static unsigned segment_count(yunta_semaphore *semaphore)
+{
+    unsigned k = 0;
+    while (k < SEGMENTS && atomic_load(&semaphore->segment[k]))
+        k++;
+    return k;
+}
+
 static uint32_t cell_count(yunta_semaphore *semaphore)
 {
-    uint32_t n = 0;
-    for (unsigned k = 0; k < SEGMENTS && atomic_load(&semaphore->segment[k]); k++)
-        n += SEGMENT_CELLS(k);
-    return n;
+    return 16 * ((1u << segment_count(semaphore)) - 1);
 }
 
 /* Changes one cell that holds `from` into `to`, looking from the hint on. True if there was one. */
@@ -157,9 +162,7 @@ static int acquire(yn_self *me, yunta_semaphore *semaphore, yn_deadline deadline
 static int add_unit(yn_self *me, yunta_semaphore *semaphore)
 {
     while (!change_one(semaphore, ABSENT, 0)) {
-        unsigned k = 0;
-        while (k < SEGMENTS && atomic_load(&semaphore->segment[k]))
-            k++;
+        unsigned k = segment_count(semaphore);
         bool full = k == SEGMENTS || (semaphore->maximum && cell_count(semaphore) >= semaphore->maximum);
         int r = full ? -EOVERFLOW : add_segment(me, semaphore, k);
         if (r != 0)
@@ -191,9 +194,11 @@ static int fill(yn_self *me, yunta_semaphore *semaphore, uint32_t units)
         atomic_store(&semaphore->units, units);
         return 0;
     }
-    int r = 0;
-    for (unsigned k = 0; r == 0 && k < SEGMENTS && (k == 0 || cell_count(semaphore) < units); k++)
-        r = add_segment(me, semaphore, k);
+    unsigned k = 0;
+    int r;
+    do
+        r = add_segment(me, semaphore, k++);
+    while (r == 0 && cell_count(semaphore) < units);
     for (uint32_t i = 0; r == 0 && i < units; i++)
         atomic_store(cell_at(semaphore, i), 0);
     return r;
@@ -206,9 +211,10 @@ int yn_semaphore_read_holders(yn_self *me, const void *object, yn_waits_seen *se
     if (semaphore->unowned)
         return yn_waits_add_holder(me, seen, (yn_holder){0});
     int r = 0;
-    for (unsigned k = 0; r == 0 && k < SEGMENTS; k++) {
+    unsigned count = segment_count(semaphore);
+    for (unsigned k = 0; r == 0 && k < count; k++) {
         _Atomic uint64_t *cells = atomic_load(&semaphore->segment[k]);
-        if (!cells || !yn_waits_can_read(me, (void *)cells, sizeof *cells * SEGMENT_CELLS(k)))
+        if (!yn_waits_can_read(me, (void *)cells, sizeof *cells * SEGMENT_CELLS(k)))
             return r;
         for (uint32_t i = 0; r == 0 && i < SEGMENT_CELLS(k); i++) {
             uint64_t cell = atomic_load(&cells[i]);

@@ -26,16 +26,18 @@ RESULTS, SURVIVORS = "build/mutants/results.tsv", "tests/mutants/SURVIVORS.md"
 BESIDE = {
     "condition": "sync/test_eventcount",
     "listen": "comm/test_wait_many comm/test_queue_wait",
-    "lock": "sync/test_owner_died sync/test_pid_reuse comm/test_wait_many sync/test_condition",
+    "lock": "sync/test_owner_died sync/test_pid_reuse sync/test_deadlock_threads comm/test_wait_many sync/test_condition "
+            "sync/test_deadlock",
     "once": "sync/test_barrier sync/test_thread_mark sync/test_limits",
-    "recursive_lock": "sync/test_owner_died sync/test_thread_mark sync/test_lock",
+    "recursive_lock": "sync/test_owner_died sync/test_thread_mark sync/test_rwlock sync/test_deadlock_threads sync/test_deadlock",
     "ring": "comm/test_queue comm/test_queue_many comm/test_queue_loan comm/test_queue_wait comm/test_queue_dead_waiters "
             "comm/test_queue_pains comm/test_queue_processes",
     "rwlock": "sync/test_owner_died sync/test_limits",
-    "semaphore": "sync/test_bounded_semaphore sync/test_limits",
+    "semaphore": "sync/test_bounded_semaphore sync/test_limits sync/test_deadlock",
     "slot": "shm/test_self shm/test_arena sync/test_pid_reuse",
     "waits": "sync/test_deadlock_threads sync/test_deadlock sync/test_deadlock_moves sync/test_lock_look sync/test_semaphore_look",
-    "wait": "sync/test_eventcount sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait",
+    "wait": "sync/test_eventcount sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait "
+            "sync/test_deadlock_threads sync/test_deadlock",
 }
 SCENES = {
     "barrier": "barrier barrier_disorder", "condition": "condition event signals", "once": "once", "latch": "latch latch_threads",

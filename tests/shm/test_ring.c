@@ -37,7 +37,7 @@ static void drop_scene(void)
 static void make_ring(uint64_t count, bool lose)
 {
     uint32_t room = yn_ring_room(0);
-    ring = zeroed(yn_ring_bytes(count, room));
+    ring = zeroed(yn_ring_bytes(count + 1, room)); /* and a cell that is not the ring's */
     yn_ring_init(ring, count, room, lose, tally);
 }
 
@@ -148,24 +148,55 @@ START_TEST(who_dies_over_a_put_leaves_a_skip)
 }
 END_TEST
 
-/* The block of a message whose putter had come to noting it is freed, whoever meets it first: a getter or a walk. */
+/* The tail of another lap than the first is behind the cell: whoever meets it helps it on, though the owner lives. */
+START_TEST(who_stops_between_cell_and_tail_is_helped_on)
+{
+    make_ring(2, false);
+    for (int lap = 0; lap < 3; lap++) {
+        uint64_t position, first = (uint64_t)lap << ring->bits;
+        ck_assert_int_eq(yn_ring_reserve(&others, ring), YN_RING_DONE);
+        ck_assert_uint_eq(others.hold.position, first);
+        atomic_store(&ring->tail, first << 1);
+        ck_assert_int_eq(yn_ring_back(&mine, ring, &position), YN_RING_DONE);
+        ck_assert_uint_eq(position, first + 1);
+        ck_assert_uint_eq(atomic_load(&ring->tail), (first + 1) << 1);
+        fill(&others, 1, 8);
+        atomic_store(&ring->tail, first << 1); /* when it is published, too */
+        put(2);
+        ck_assert_int_eq(yn_ring_back(&mine, ring, &position), YN_RING_WAIT);
+        get(1);
+        get(2);
+    }
+    ck_assert(!mine.repaired);
+}
+END_TEST
+
+/* The block of a message whose putter had come to noting it is freed, whoever meets it first: a getter or a walk. What
+ * lies in the cell, or was noted a lap before, is none. */
 START_TEST(the_block_of_a_half_put_message_is_freed)
 {
-    make_ring(4, false);
-    uint64_t before = blocks();
+    static const size_t sizes[] = {YN_CELL_INLINE + 1, 1000, YN_CELL_INLINE, 8, 1000};
+    size_t size = sizes[_i / 2];
+    bool earlier = (size_t)_i / 2 == YN_COUNT(sizes) - 1;
+    make_ring(2, false);
+    for (unsigned char i = 0; i < 2; i++) {
+        put(i);
+        get(i);
+    }
+    uint64_t before = blocks(), skips;
     ck_assert_int_eq(yn_ring_reserve(&others, ring), YN_RING_DONE);
     void *block = yn_heap_alloc(&me, 1000, 16);
     ck_assert_ptr_nonnull(block);
     atomic_store(yn_cell_block(others.hold.cell), block);
-    atomic_store(&others.hold.cell->info, UINT64_C(1000) << 24 | yn_ring_mark(ring, others.hold.position));
+    uint64_t mark = yn_ring_mark(ring, others.hold.position);
+    atomic_store(&others.hold.cell->info, (uint64_t)size << 24 | (earlier ? mark - 1 : mark));
     ck_assert_uint_eq(blocks(), before + 1);
     bare_team_bury(&team, &other);
-    uint64_t skips;
-    if (_i == 0)
+    if (_i % 2 == 0)
         ck_assert_int_eq(yn_ring_take(&mine, ring), YN_RING_WAIT);
     else
-        ck_assert_uint_eq(run_from(0, &skips, YN_RING_WAIT), 1);
-    ck_assert_uint_eq(blocks(), before);
+        ck_assert_uint_eq(run_from(2, &skips, YN_RING_WAIT), 3);
+    ck_assert_uint_eq(blocks(), before + (size <= YN_CELL_INLINE || earlier));
 }
 END_TEST
 
@@ -278,10 +309,14 @@ START_TEST(a_spent_ring_begins_anew)
     bare_team_bury(&team, &other);
     get(3);
     ck_assert_int_eq(yn_ring_take(&mine, ring), YN_RING_SHUT);
+    _Atomic uint64_t *beyond = &yn_ring_cell(ring, 3)->word;
+    atomic_store(beyond, me.claim | YN_CELL_TAKEN);
     ck_assert(yn_ring_is_spent(&mine, ring));
     ck_assert_uint_eq(atomic_load(&tally->abandoned), 1); /* the late one was none */
+    atomic_store(beyond, YN_CELL_SKIP);
     for (int life = 0; life < 3; life++) {
         yn_ring_renew(ring);
+        ck_assert_uint_eq(atomic_load(beyond), YN_CELL_SKIP);
         ck_assert_uint_eq(ring->start, atomic_load(&ring->head));
         ck_assert_uint_eq(atomic_load(&ring->tail), atomic_load(&ring->head) << 1);
         ck_assert_uint_eq(atomic_load(&ring->ripe), ring->start);
@@ -324,7 +359,8 @@ static Suite *make(void)
     tcase_add_checked_fixture(cases, set_scene, drop_scene);
     tcase_add_loop_test(cases, what_is_put_comes_in_order_lap_after_lap, 1, 10);
     tcase_add_test(cases, who_dies_over_a_put_leaves_a_skip);
-    tcase_add_loop_test(cases, the_block_of_a_half_put_message_is_freed, 0, 2);
+    tcase_add_test(cases, who_stops_between_cell_and_tail_is_helped_on);
+    tcase_add_loop_test(cases, the_block_of_a_half_put_message_is_freed, 0, 10);
     tcase_add_test(cases, what_the_dead_had_taken_comes_again);
     tcase_add_test(cases, who_dies_between_cell_and_head_is_inherited);
     tcase_add_loop_test(cases, what_the_dead_had_taken_is_lost_where_that_is_wanted, 0, 2);

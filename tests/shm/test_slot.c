@@ -6,7 +6,10 @@
 #include "bare_team.h"
 #include "stepkill.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #define LIMIT ((uint64_t)16 << 20)
 #define LAST_EPOCH ((UINT64_C(1) << 40) - 1)
@@ -163,6 +166,83 @@ START_TEST(the_lowest_free_slot_is_taken)
 }
 END_TEST
 
+/* All of a segment, to its last slot: nobody looks beyond, where there is none. */
+START_TEST(a_full_segment_is_walked_to_its_end)
+{
+    yn_claim claim[64];
+    make_team();
+    for (uint32_t i = 0; i < YN_COUNT(claim); i++)
+        claim[i] = take(0);
+    ck_assert_uint_eq(atomic_load(&table->used), 64);
+    ck_assert(yn_slot_are_beyond(table, 63) && !yn_slot_are_beyond(table, 64));
+    yn_slot_free_taken(table, claim[63]);
+    ck_assert_uint_eq(atomic_load(&table->alive), 64);
+    /* Whatever the hint says, a free one is found before the table grows. */
+    for (uint32_t hint = 0; hint <= 65; hint++) {
+        end(claim[20]);
+        atomic_store(&table->lowest, hint);
+        claim[20] = take(0);
+        ck_assert_uint_eq(yn_claim_slot(claim[20]), 20);
+        ck_assert_ptr_null(atomic_load(&table->segment[1]));
+    }
+    ck_assert_uint_eq(yn_claim_slot(take(0)), 64);
+    ck_assert_uint_eq(atomic_load(&table->used), 65);
+}
+END_TEST
+
+/* What one of the dead was taking, and it alone: the taker's number stands in the word. */
+START_TEST(what_the_dead_was_taking_is_free_again)
+{
+    make_team();
+    yn_claim claim[6];
+    for (uint32_t i = 0; i < YN_COUNT(claim); i++)
+        claim[i] = take(0);
+    static const uint32_t takers[] = {4, 3, 4, 4, 4, 4};
+    static const yn_slot_state how[] = {YN_SLOT_TAKEN, YN_SLOT_TAKEN, YN_SLOT_GUESTS,
+                                        YN_SLOT_TAKEN, YN_SLOT_TAKEN, YN_SLOT_TAKEN};
+    for (uint32_t i = 0; i < YN_COUNT(claim); i++)
+        atomic_store(&slot_of(claim[i])->word, claim[i] >> 24 << 24 | takers[i] << 4 | how[i]);
+    atomic_store(&table->lowest, 6);
+    yn_slot_free_taken(table, yn_claim_make(4, 77));
+    for (uint32_t i = 0; i < YN_COUNT(claim); i++)
+        ck_assert_int_eq(state_of(claim[i]), (int)(i == 1 || i == 2 ? how[i] : YN_SLOT_FREE));
+    ck_assert_uint_eq(atomic_load(&table->alive), 2);
+    ck_assert_uint_eq(atomic_load(&table->lowest), 0);
+    ck_assert_uint_eq(atomic_load(&table->ended), 0); /* nobody has lived in it */
+    ck_assert_uint_eq(yn_claim_slot(take(0)), 0);
+}
+END_TEST
+
+static bool frees_guests_slot(yn_claim claim, long pid)
+{
+    uint64_t word = claim >> 24 << 24 | ((uint64_t)pid & YN_SLOT_MOST) << 4 | YN_SLOT_GUESTS;
+    atomic_store(&slot_of(claim)->word, word);
+    yn_slot_free_guests(table, yn_claim_slot(claim), word);
+    return state_of(claim) == YN_SLOT_FREE;
+}
+
+/* A guest's slot, until it is heard of, is its pid's, for as long as there is such a process. */
+START_TEST(a_guests_slot_is_free_when_there_is_no_such_process)
+{
+    make_team();
+    yn_claim claim = take(0);
+    ck_assert(!frees_guests_slot(claim, getpid()));
+    ck_assert(!frees_guests_slot(claim, getppid()));
+    pid_t gone = test_fork();
+    if (gone == 0)
+        _exit(0);
+    ck_assert(!frees_guests_slot(claim, gone)); /* until it is reaped it is there */
+    ck_assert_int_eq(waitpid(gone, NULL, 0), gone);
+    bool other = false; /* with the same low bits */
+    for (int pid = gone & (int)YN_SLOT_MOST; pid < 1 << 22; pid += 1 << YN_SLOT_BITS)
+        other = other || kill(pid, 0) == 0 || errno != ESRCH;
+    ck_assert_int_eq(frees_guests_slot(claim, gone), !other);
+    claim = take(0);
+    ck_assert(frees_guests_slot(claim, 0) || kill(1 << YN_SLOT_BITS, 0) == 0 || kill(2 << YN_SLOT_BITS, 0) == 0 ||
+              kill(3 << YN_SLOT_BITS, 0) == 0);
+}
+END_TEST
+
 /* Who dies while it takes a slot leaves the count too high: nobody is refused for that. */
 START_TEST(a_count_that_a_death_left_too_high_refuses_nobody)
 {
@@ -297,6 +377,7 @@ END_TEST
 /* A starter that is killed while it takes a slot. */
 typedef struct scene {
     yn_claim victim;
+    long half_taken; /* points at which a slot was the victim's to clear */
     step_range memory[STEP_RANGES];
 } scene;
 
@@ -335,6 +416,7 @@ static void nothing_is_left(void *context, long point)
         yn_claim claim = yn_claim_make(i, word >> 24);
         if (yn_slot_state_of(word) == YN_SLOT_STARTING && atomic_load(&slot->parent) == s->victim)
             end(claim);
+        s->half_taken += yn_slot_state_of(word) == YN_SLOT_TAKEN && yn_claim_slot(word) == yn_claim_slot(s->victim);
     }
     yn_slot_free_taken(table, s->victim);
     yn_slot_free(table, s->victim);
@@ -351,6 +433,7 @@ START_TEST(a_starter_killed_anywhere_leaves_no_slot_taken)
     step_plan plan = {
         .setup = set_scene, .victim = take_as_victim, .check = nothing_is_left, .context = s, .memory = s->memory};
     ck_assert_int_gt(step_kill_sweep(&plan), 3);
+    ck_assert_int_gt(s->half_taken, 3); /* while it cleared each of its words */
     step_unshare(s, sizeof *s);
 }
 END_TEST
@@ -370,6 +453,9 @@ static Suite *make(void)
     tcase_add_test(cases, nobody_is_not_alive);
     tcase_add_test(cases, the_next_tenant_is_somebody_else);
     tcase_add_test(cases, the_lowest_free_slot_is_taken);
+    tcase_add_test(cases, a_full_segment_is_walked_to_its_end);
+    tcase_add_test(cases, what_the_dead_was_taking_is_free_again);
+    tcase_add_test(cases, a_guests_slot_is_free_when_there_is_no_such_process);
     tcase_add_test(cases, a_count_that_a_death_left_too_high_refuses_nobody);
     tcase_add_test(cases, a_thousand_lives_take_one_slot);
     tcase_add_test(cases, the_epoch_begins_anew_without_nobody);

@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static yn_self *self(void)
 {
@@ -59,8 +60,10 @@ START_TEST(places_are_taken_and_given_back)
     for (uint32_t count = 16; count >= 4; count /= 2, chain = chain->next)
         ck_assert_uint_eq(chain->count, count);
     ck_assert_ptr_null(chain);
-    for (size_t i = 0; i < many; i++)
+    for (size_t i = 0; i < many; i++) {
         yn_unlisten(place[i]);
+        ck_assert_uint_eq(atomic_load(&place[i]->who), 0);
+    }
     yn_unlisten(NULL);
     ck_assert_uint_eq(living(), before);
     chain = chain_of(object);
@@ -69,6 +72,27 @@ START_TEST(places_are_taken_and_given_back)
         yn_unlisten(l);
     }
     ck_assert_ptr_eq(chain_of(object), chain); /* nothing new was needed */
+    yunta_heap_free(object);
+}
+END_TEST
+
+/* Whatever the hint says: the one that is free is found, and no more are made. */
+START_TEST(the_last_free_place_is_found)
+{
+    char *object = yunta_heap_alloc(64);
+    yn_listener_shared *place[4];
+    for (int i = 0; i < 4; i++)
+        place[i] = by_word(object);
+    yn_listeners_shared *chain = chain_of(object);
+    ck_assert_uint_eq(chain->count, 4);
+    for (uint32_t i = 0; i < 4 * 4; i++) {
+        yn_unlisten(place[i / 4]);
+        atomic_store(&chain->vacant, i % 4);
+        ck_assert_ptr_eq(by_word(object), place[i / 4]);
+        ck_assert_ptr_eq(chain_of(object), chain);
+    }
+    for (int i = 0; i < 4; i++)
+        yn_unlisten(place[i]);
     yunta_heap_free(object);
 }
 END_TEST
@@ -160,7 +184,11 @@ START_TEST(a_doorbell_is_rung)
     ck_assert_ptr_null(yn_listener_find(self(), object + 8, 0));
     yn_listener_ring(l);
     ck_assert(is_rung(more));
-    yn_listen_tell(arena, object, false);
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max}), 0);
+    yn_listen_tell(arena, object, false); /* it needs no further descriptor */
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     ck_assert(is_rung(more));
     ck_assert(!is_rung(door));
     ck_assert_int_eq(asked, 0);
@@ -247,6 +275,7 @@ static Suite *make(void)
     Suite *suite = suite_create("listen");
     TCase *cases = test_case(suite, "listen");
     tcase_add_test(cases, places_are_taken_and_given_back);
+    tcase_add_test(cases, the_last_free_place_is_found);
     tcase_add_test(cases, objects_are_spread_over_the_table);
     tcase_add_test(cases, only_who_listens_to_the_object_is_told);
     tcase_add_test(cases, a_doorbell_is_rung);

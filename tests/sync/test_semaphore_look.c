@@ -1,9 +1,16 @@
 /* Who looks for a unit looks at one cell after the other, and units move meanwhile: into where it has looked already.
- * The moves are made at the very look, so that each run meets them.
+ * The moves are made at the very look, so that each run meets them; and what is released while it sleeps, where it
+ * would fall asleep.
  * Read next: test_semaphore.c. */
 #include "../proc/helpers.h"
 
 #include "sync/lock.h"
+#include "sync/waits.h"
+
+static int (*sleep_through)(void); /* in the place of sleep: what happens meanwhile */
+static int batons;                 /* how often another one was to be woken by who has just slept */
+#define yn_event_wait(...) (sleep_through ? sleep_through() : (yn_event_wait)(__VA_ARGS__))
+#define yn_event_notify_one(event) (batons++, (yn_event_notify_one)(event))
 
 static void about_to_look(const volatile void *word);
 #undef atomic_load
@@ -72,11 +79,51 @@ START_TEST(a_unit_that_moves_is_found_as_long_as_one_is_free)
 }
 END_TEST
 
+static unsigned released; /* a bit for each unit */
+
+static int release_some(void)
+{
+    if (semaphore->unowned)
+        atomic_store(&semaphore->units, (uint64_t)__builtin_popcount(released));
+    for (uint32_t i = 0; i < 3 && !semaphore->unowned; i++)
+        if (released >> i & 1)
+            atomic_store(cell_at(semaphore, i), 0);
+    return 0;
+}
+
+static int find_no_seat(void)
+{
+    return -ENOMEM;
+}
+
+/* One wake may have stood for several releases: who has slept wakes another one if there is a unit left, and none else.
+ */
+START_TEST(who_has_slept_passes_on_what_is_left)
+{
+    holder[0] = join_by_hand();
+    holder[1] = join_by_hand();
+    for (unsigned i = 0; i < 2 * 8; i++) {
+        yunta_semaphore_options options = {.initial = 3, .unowned = i & 1};
+        ck_assert_int_eq(yunta_semaphore_create(&semaphore, &options), 0);
+        for (int n = 0; n < 3; n++)
+            ck_assert_int_eq(acquire(&holder[0], semaphore, 0), 0);
+        released = i >> 1;
+        sleep_through = released == 0 ? find_no_seat : release_some;
+        batons = 0;
+        ck_assert_int_eq(acquire(&holder[1], semaphore, yn_deadline_in(YUNTA_FOREVER)), released == 0 ? -ENOMEM : 0);
+        ck_assert_int_eq(batons, __builtin_popcount(released) > 1);
+        sleep_through = NULL;
+        yunta_semaphore_destroy(semaphore);
+    }
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("semaphore, looking");
     TCase *cases = test_case(suite, "looking");
     tcase_add_test(cases, a_unit_that_moves_is_found_as_long_as_one_is_free);
+    tcase_add_test(cases, who_has_slept_passes_on_what_is_left);
     return suite;
 }
 

@@ -1,5 +1,5 @@
 /* Sleeping with a seat, and nudging, word by word: what stands where after each step. Must not need a death that takes
- * its time. Read next: src/sync/wait.h; test_eventcount.c, test_nudge.c. */
+ * its time. Read next: src/sync/wait.h; test_wait_look.c, how long; test_nudge.c. */
 #include "../shm/bare_team.h"
 
 #include "os/cpu.h"
@@ -58,6 +58,23 @@ START_TEST(a_seat_says_what_is_slept_on)
 }
 END_TEST
 
+/* What for is said for one sleep, and what it says is gone with it. */
+START_TEST(a_seat_says_what_for)
+{
+    _Atomic uint32_t *word = new_word(1);
+    uint64_t object = (uintptr_t)word;
+    yn_wait_for(&other, word, YN_WAITS_READ, YN_NEVER);
+    ck_assert_int_eq(yn_wait_prepare(&other, word, 1, YN_NUDGE_COUNT), 0);
+    ck_assert_uint_eq(atomic_load(&other.seat->waits), object | YN_WAITS_READ);
+    yn_wait_cancel(&other);
+    yn_wait_for(&other, word, YN_WAITS_SEMAPHORE, yn_deadline_in(1));
+    ck_assert_int_eq(yn_wait_on(&other, word, 2, YN_NEVER), 0);
+    ck_assert_uint_eq(atomic_load(&other.seat->waits), object | YN_WAITS_SEMAPHORE | YN_WAITS_LIMITED);
+    ck_assert_int_eq(yn_wait_on(&other, word, 2, YN_NEVER), 0);
+    ck_assert_uint_eq(atomic_load(&other.seat->waits), 0);
+}
+END_TEST
+
 START_TEST(a_nudge_changes_what_is_slept_on)
 {
     _Atomic uint32_t *word = new_word(32);
@@ -105,6 +122,20 @@ START_TEST(the_dead_are_passed_over)
 }
 END_TEST
 
+/* All of a segment of slots, to its last: nobody looks beyond, where there is none. */
+START_TEST(the_last_of_a_full_segment_is_nudged)
+{
+    _Atomic uint32_t *word = new_word(1);
+    yn_self last = other;
+    while (yn_claim_slot(last.claim) < 63)
+        last = bare_team_join(&team);
+    ck_assert_int_eq(yn_wait_prepare(&last, word, 1, YN_NUDGE_COUNT), 0);
+    count_death();
+    ck_assert_uint_eq(yn_wait_nudge_all(team.arena), 1);
+    ck_assert_uint_eq(atomic_load(word), 2);
+}
+END_TEST
+
 START_TEST(who_has_not_looked_since_a_death_does_not_sleep)
 {
     _Atomic uint32_t *word = new_word(1);
@@ -148,18 +179,6 @@ START_TEST(the_watch_is_looked_after_once_a_second)
     yn_wait_up.check_watch = NULL;
     me.looked_ns = yn_now_ns() - belt;
     yn_wait_on(&me, word, 2, yn_deadline_in(20000));
-    yn_wait_up = before;
-}
-END_TEST
-
-/* Nobody notifies: so the watch is looked after when the second is over, and the sleeper is to look again. */
-START_TEST(a_long_sleep_is_cut_for_the_watch)
-{
-    _Atomic uint32_t *word = new_word(1);
-    yn_wait_upcalls before = yn_wait_up;
-    yn_wait_up.check_watch = look;
-    ck_assert_int_eq(yn_wait_on(&me, word, 1, yn_deadline_in(YUNTA_FOREVER)), 0);
-    ck_assert_int_eq(looks, 1);
     yn_wait_up = before;
 }
 END_TEST
@@ -227,12 +246,13 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "wait");
     tcase_add_checked_fixture(cases, set_scene, drop_scene);
     tcase_add_test(cases, a_seat_says_what_is_slept_on);
+    tcase_add_test(cases, a_seat_says_what_for);
     tcase_add_test(cases, a_nudge_changes_what_is_slept_on);
     tcase_add_test(cases, who_is_writing_its_seat_is_passed_over);
     tcase_add_test(cases, the_dead_are_passed_over);
+    tcase_add_test(cases, the_last_of_a_full_segment_is_nudged);
     tcase_add_test(cases, who_has_not_looked_since_a_death_does_not_sleep);
     tcase_add_test(cases, the_watch_is_looked_after_once_a_second);
-    tcase_add_test(cases, a_long_sleep_is_cut_for_the_watch);
     tcase_add_test(cases, a_notification_takes_the_hint_and_moves_the_sequence);
     tcase_add_test(cases, patience_follows_what_has_paid);
     return suite;

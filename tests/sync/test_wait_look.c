@@ -1,0 +1,129 @@
+/* How long is slept at a time, and what is looked at in between, without sleeping. It must not need a second process.
+ * Read next: test_wait.c; test_deadlock.c. */
+#include "../shm/bare_team.h"
+
+#include "os/futex.h"
+
+static int fall_asleep(uint64_t ns);
+#define yn_futex_wait(word, expected, ns) ((void)(word), (void)(expected), fall_asleep(ns))
+#include "sync/wait.c"
+
+static bare_team team;
+static yn_self me;
+static int naps, looks, asked;
+static uint64_t nap; /* the last one, in ns */
+static int woken;    /* with what */
+static bool found;
+
+static int fall_asleep(uint64_t ns)
+{
+    naps++;
+    nap = ns;
+    return woken;
+}
+
+static void look(yn_self *who)
+{
+    ck_assert_ptr_eq(who, &me);
+    looks++;
+}
+
+static bool ask(yn_self *who)
+{
+    ck_assert_ptr_eq(who, &me);
+    ck_assert_ptr_nonnull((void *)atomic_load(&me.seat->word)); /* it still says what is waited for */
+    asked++;
+    return found;
+}
+
+static void set_scene(void)
+{
+    bare_team_make(&team, 64 << 20);
+    me = bare_team_join(&team);
+    ck_assert_ptr_nonnull(yn_seat_get(&me));
+    yn_wait_up.check_watch = look;
+    yn_wait_up.overdue = ask;
+}
+
+static void drop_scene(void)
+{
+    bare_team_drop(&team);
+}
+
+static int sleep_for(yn_deadline deadline, int with)
+{
+    static _Atomic uint32_t word;
+    woken = with;
+    int r = yn_wait_on(&me, &word, 0, deadline);
+    ck_assert_ptr_null((void *)atomic_load(&me.seat->word));
+    return r;
+}
+
+/* Nobody notifies: so the watch is looked after when a second is over, and the sleeper is to look again. */
+START_TEST(a_long_sleep_is_cut_for_the_watch)
+{
+    ck_assert_int_eq(sleep_for(yn_deadline_in(YUNTA_FOREVER), -ETIMEDOUT), 0);
+    ck_assert_uint_eq(nap, 1000000000);
+    ck_assert_int_eq(looks, 1);
+    ck_assert_int_eq(sleep_for(yn_deadline_in(60000), -ETIMEDOUT), 0);
+    ck_assert_uint_eq(nap, 1000000000);
+    ck_assert_int_eq(looks, 2);
+    ck_assert_int_eq(sleep_for(yn_deadline_in(YUNTA_FOREVER), -EINTR), -EINTR);
+    me.looked_ns = yn_now_ns();
+    ck_assert_int_eq(sleep_for(yn_deadline_in(500), -ETIMEDOUT), -ETIMEDOUT); /* time is up */
+    ck_assert(nap > 0 && nap <= 500 * UINT64_C(1000000));
+    ck_assert_int_eq(naps, 4);
+    ck_assert_int_eq(sleep_for(0, 0), -ETIMEDOUT); /* without a sleep */
+    ck_assert_int_eq(naps, 4);
+    ck_assert_int_eq(looks, 2);
+    yn_wait_up.check_watch = NULL;
+    ck_assert_int_eq(sleep_for(yn_deadline_in(YUNTA_FOREVER), -ETIMEDOUT), 0);
+}
+END_TEST
+
+/* As soon as so many seconds in a row are over, each one; until it has been told. */
+START_TEST(a_deadlock_is_looked_for_when_it_takes_long)
+{
+    for (int i = 0; i < 3; i++) /* not asked for */
+        ck_assert_int_eq(sleep_for(YN_NEVER, -ETIMEDOUT), 0);
+    ck_assert_uint_eq(me.naps, 0);
+    atomic_store(&team.arena->overdue_naps, 2);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(sleep_for(YN_NEVER, -ETIMEDOUT), 0);
+        ck_assert_uint_eq(me.naps, 1);
+        ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0); /* notified */
+        ck_assert_uint_eq(me.naps, 0);
+    }
+    ck_assert_int_eq(asked, 0);
+    for (int i = 1; i <= 3; i++) {
+        ck_assert_int_eq(sleep_for(YN_NEVER, -ETIMEDOUT), 0);
+        ck_assert_int_eq(asked, i - 1);
+    }
+    found = true;
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(sleep_for(YN_NEVER, -ETIMEDOUT), 0);
+        ck_assert_int_eq(asked, 3);
+    }
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert_uint_eq(me.naps, 0);
+    yn_wait_up.overdue = NULL;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(sleep_for(YN_NEVER, -ETIMEDOUT), 0);
+    ck_assert_int_eq(asked, 3);
+}
+END_TEST
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("wait, looking");
+    TCase *cases = test_case(suite, "looking");
+    tcase_add_checked_fixture(cases, set_scene, drop_scene);
+    tcase_add_test(cases, a_long_sleep_is_cut_for_the_watch);
+    tcase_add_test(cases, a_deadlock_is_looked_for_when_it_takes_long);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
