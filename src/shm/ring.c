@@ -50,12 +50,7 @@ void yn_ring_init(yn_ring_shared *ring, uint64_t count, uint32_t room, bool lose
 
 void yn_ring_renew(yn_ring_shared *ring)
 {
-    for (uint64_t i = 0; i < ring->count; i++) {
-        yn_cell_shared *cell = yn_ring_cell(ring, i);
-        uint64_t word = atomic_load_explicit(&cell->word, memory_order_relaxed);
-        if ((word & YN_CELL_STATE) == YN_CELL_SKIP)
-            atomic_store_explicit(&cell->word, unowned((word >> 4) + ring->stride, YN_CELL_FREE), memory_order_relaxed);
-    }
+    /* A SKIP that the head had passed, left by a death, is a lap behind as in any life: clear_way makes it FREE. */
     ring->start = atomic_load(&ring->head);
     atomic_store(&ring->ripe, ring->start);
     atomic_store(&ring->flawed, 0);

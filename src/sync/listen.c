@@ -18,7 +18,7 @@ static _Atomic(yn_listeners_shared *) *bucket_of(yn_arena_shared *arena, const v
 static bool take(yn_self *me, yn_listener_shared *l)
 {
     uint64_t who = atomic_load_explicit(&l->who, memory_order_relaxed);
-    if (who != 0 && yn_claim_is_alive(&me->arena->slots, yn_claim_who(who)))
+    if (yn_claim_is_alive(&me->arena->slots, yn_claim_who(who)))
         return false;
     return atomic_compare_exchange_strong(&l->who, &who, me->claim | YN_LISTENER_WRITES);
 }
@@ -115,7 +115,7 @@ bool yn_listen_is_sound(yn_arena_shared *arena, size_t *living)
             for (uint32_t i = 0; i < b->count; i++) {
                 uint64_t who = atomic_load(&b->listener[i].who);
                 sound = sound && is_sound(arena, &b->listener[i]);
-                count += who != 0 && yn_claim_is_alive(&arena->slots, yn_claim_who(who));
+                count += yn_claim_is_alive(&arena->slots, yn_claim_who(who));
             }
         }
     if (living)

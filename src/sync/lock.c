@@ -169,7 +169,7 @@ int yn_lock_read_holder(yn_self *me, const void *object, yn_waits_seen *seen)
     struct yunta_lock *lock = (struct yunta_lock *)(uintptr_t)object;
     yn_claim owner = yn_claim_who(atomic_load(&lock->word));
     uint64_t noted = atomic_load(noted_thread(lock)), thread = noted & YN_LOCK_THREAD_MASK;
-    if (thread == 0 || noted != yn_lock_thread(owner, (uint32_t)thread))
+    if (noted != yn_lock_thread(owner, (uint32_t)thread))
         thread = 0; /* nobody has noted it, or one who is dead */
     return yn_waits_add_holder(me, seen, (yn_holder){.process = owner, .thread = thread});
 }

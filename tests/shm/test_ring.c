@@ -148,6 +148,31 @@ START_TEST(who_dies_over_a_put_leaves_a_skip)
 }
 END_TEST
 
+/* The ring is full of what is none: who needs the cell passes it. */
+START_TEST(a_skip_at_the_front_makes_room)
+{
+    make_ring(2, false);
+    for (unsigned char lap = 0; lap < 2; lap++) {
+        yn_turn turn = {.me = &other, .limit = YN_MESSAGE_MOST};
+        ck_assert_int_eq(yn_ring_reserve(&turn, ring), YN_RING_DONE);
+        put(lap);
+        ck_assert_int_eq(yn_ring_reserve(&mine, ring), YN_RING_WAIT);
+        ck_assert(!mine.repaired);
+        bare_team_bury(&team, &other);
+        put((unsigned char)(lap + 10));
+        ck_assert(mine.repaired);
+        ck_assert_int_eq(yn_ring_reserve(&mine, ring), YN_RING_WAIT);
+        get(lap);
+        get((unsigned char)(lap + 10));
+        other = bare_team_join(&team);
+        mine.repaired = false;
+        put(lap); /* so that the next one is at the other cell */
+        get(lap);
+    }
+    ck_assert_uint_eq(atomic_load(&tally->abandoned), 2);
+}
+END_TEST
+
 /* The tail of another lap than the first is behind the cell: whoever meets it helps it on, though the owner lives. */
 START_TEST(who_stops_between_cell_and_tail_is_helped_on)
 {
@@ -238,15 +263,18 @@ END_TEST
 /* The last one before the head was moved, and those of the lap before. */
 START_TEST(who_dies_between_cell_and_head_is_inherited)
 {
-    make_ring(2, false);
+    bool lose = _i != 0;
+    make_ring(2, lose);
     put(1);
     ck_assert_int_eq(yn_ring_take(&others, ring), YN_RING_DONE);
     atomic_store(&ring->head, 0);
     bare_team_bury(&team, &other);
-    ck_assert_uint_eq(yn_ring_count_orphans(&mine, ring), 1);
-    ck_assert_int_eq(yn_ring_inherit(&mine, ring), YN_RING_DONE);
+    ck_assert_uint_eq(yn_ring_count_orphans(&mine, ring), lose ? 0 : 1);
+    ck_assert_int_eq(yn_ring_inherit(&mine, ring), lose ? YN_RING_WAIT : YN_RING_DONE);
     ck_assert_uint_eq(atomic_load(&ring->head), 1);
-    yn_ring_release(&mine.hold);
+    ck_assert_uint_eq(atomic_load(&tally->lost), lose ? 1 : 0);
+    if (!lose)
+        yn_ring_release(&mine.hold);
     put(2);
     get(2);
 }
@@ -311,12 +339,22 @@ START_TEST(a_spent_ring_begins_anew)
     ck_assert_int_eq(yn_ring_take(&mine, ring), YN_RING_SHUT);
     _Atomic uint64_t *beyond = &yn_ring_cell(ring, 3)->word;
     atomic_store(beyond, me.claim | YN_CELL_TAKEN);
+    for (uint64_t i = 0; i < 3; i++) { /* not while anybody has one of its cells */
+        uint64_t word = atomic_load(&yn_ring_cell(ring, i)->word);
+        for (uint64_t how = YN_CELL_RESERVED; how <= YN_CELL_TAKEN; how++) {
+            atomic_store(&yn_ring_cell(ring, i)->word, me.claim | how);
+            ck_assert(!yn_ring_is_spent(&mine, ring));
+        }
+        atomic_store(&yn_ring_cell(ring, i)->word, word);
+    }
     ck_assert(yn_ring_is_spent(&mine, ring));
+    ck_assert_uint_eq(atomic_load(&late->word), UINT64_C(4) << 4 | YN_CELL_FREE);
     ck_assert_uint_eq(atomic_load(&tally->abandoned), 1); /* the late one was none */
-    atomic_store(beyond, YN_CELL_SKIP);
+    /* Who passed the SKIP has died before it made it FREE. */
+    ck_assert_uint_eq(atomic_load(&yn_ring_cell(ring, 1)->word), UINT64_C(4) << 4 | YN_CELL_FREE);
+    atomic_store(&yn_ring_cell(ring, 1)->word, YN_CELL_SKIP);
     for (int life = 0; life < 3; life++) {
         yn_ring_renew(ring);
-        ck_assert_uint_eq(atomic_load(beyond), YN_CELL_SKIP);
         ck_assert_uint_eq(ring->start, atomic_load(&ring->head));
         ck_assert_uint_eq(atomic_load(&ring->tail), atomic_load(&ring->head) << 1);
         ck_assert_uint_eq(atomic_load(&ring->ripe), ring->start);
@@ -327,6 +365,7 @@ START_TEST(a_spent_ring_begins_anew)
             get(i);
             get((unsigned char)(i + 1));
         }
+        ck_assert_uint_eq(atomic_load(&ring->flawed), 0);
         yn_ring_close(ring);
     }
 }
@@ -359,10 +398,11 @@ static Suite *make(void)
     tcase_add_checked_fixture(cases, set_scene, drop_scene);
     tcase_add_loop_test(cases, what_is_put_comes_in_order_lap_after_lap, 1, 10);
     tcase_add_test(cases, who_dies_over_a_put_leaves_a_skip);
+    tcase_add_test(cases, a_skip_at_the_front_makes_room);
     tcase_add_test(cases, who_stops_between_cell_and_tail_is_helped_on);
     tcase_add_loop_test(cases, the_block_of_a_half_put_message_is_freed, 0, 10);
     tcase_add_test(cases, what_the_dead_had_taken_comes_again);
-    tcase_add_test(cases, who_dies_between_cell_and_head_is_inherited);
+    tcase_add_loop_test(cases, who_dies_between_cell_and_head_is_inherited, 0, 2);
     tcase_add_loop_test(cases, what_the_dead_had_taken_is_lost_where_that_is_wanted, 0, 2);
     tcase_add_test(cases, a_message_beyond_the_limit_stays);
     tcase_add_test(cases, a_spent_ring_begins_anew);

@@ -110,6 +110,23 @@ START_TEST(objects_are_spread_over_the_table)
     ck_assert_uint_ge(used, (YN_LISTENER_BUCKETS < many ? YN_LISTENER_BUCKETS : many) / 4);
     for (size_t i = 0; i < many; i++)
         yn_unlisten(place[i]);
+    /* Its checker looks at all of it. */
+    _Atomic(yn_listeners_shared *) *table = self()->arena->listeners;
+    for (size_t i = 0; !atomic_load(&table[0]) || !atomic_load(&table[YN_LISTENER_BUCKETS - 1]); i++) {
+        ck_assert_uint_lt(i, (size_t)many * 8);
+        yn_unlisten(by_word(objects + 8 * i));
+    }
+    for (size_t n = 0; n < YN_LISTENER_BUCKETS; n++) {
+        yn_listeners_shared *block = atomic_load(&table[n]);
+        if (!block)
+            continue;
+        for (uint32_t i = 0; i < block->count; i++) {
+            atomic_store(&block->listener[i].who, YN_LISTENER_WRITES | YN_LISTEN_BY_WORD);
+            ck_assert(!yn_listen_is_sound(self()->arena, NULL));
+            atomic_store(&block->listener[i].who, 0);
+        }
+    }
+    ck_assert(yn_listen_is_sound(self()->arena, NULL));
     yunta_heap_free(objects);
 }
 END_TEST

@@ -3,10 +3,26 @@
 #include "test.h"
 
 #include "os/futex.h"
-#include "sync/lock.h"
+#include "sync/waits.h"
+
+#include <unistd.h>
 
 static int wakes, woken; /* how often somebody was to be woken, and how many */
 #define yn_futex_wake(word, sleepers) (wakes++, woken = (sleepers))
+
+/* A swap may fail for no reason. */
+static int failures; /* that are still to come */
+static bool fails(uint64_t *found, uint64_t word)
+{
+    if (failures == 0)
+        return false;
+    failures--;
+    *found = word;
+    return true;
+}
+#undef atomic_compare_exchange_weak
+#define atomic_compare_exchange_weak(word, found, to)                                                                  \
+    (!fails((found), atomic_load(word)) && atomic_compare_exchange_strong((word), (found), (to)))
 #include "sync/lock.c"
 
 static yn_self *self(void)
@@ -71,7 +87,9 @@ START_TEST(who_takes_it_from_the_dead_keeps_the_flags)
         atomic_store(&lock->word, dead | listens | YN_CLAIM_NUDGED);
         ck_assert_int_eq(yunta_lock_acquire(lock, 0), -EOWNERDEAD);
         ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_DIED | YN_LOCK_WAITERS | listens);
+        failures = 2;
         ck_assert_int_eq(yunta_lock_mark_consistent(lock), 0);
+        ck_assert_int_eq(failures, 0);
         ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_WAITERS | listens);
     }
     yunta_lock_destroy(lock);
@@ -89,7 +107,9 @@ START_TEST(who_gives_up_passes_its_wake_on)
     ck_assert_uint_eq(word_of(lock), 0);
     for (uint64_t had = 0; had <= YN_LOCK_WAITERS; had += YN_LOCK_WAITERS) {
         atomic_store(&lock->word, self()->claim | had);
+        failures = had ? 0 : 2;
         pass_on(lock);
+        ck_assert_int_eq(failures, 0);
         ck_assert_int_eq(wakes, 1);
         ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_WAITERS);
     }
@@ -105,9 +125,61 @@ START_TEST(a_listener_is_announced_to_an_owner_only)
     ck_assert_uint_eq(word_of(lock), 0);
     atomic_store(&lock->word, self()->claim);
     for (int i = 0; i < 2; i++) {
+        failures = i == 0 ? 2 : 0;
         yn_lock_announce_listener(lock);
+        ck_assert_int_eq(failures, 0);
         ck_assert_uint_eq(word_of(lock), self()->claim | YN_LOCK_LISTENS);
     }
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+/* Which thread the owner is, as far as that was noted by this very owner. */
+START_TEST(what_the_dead_had_noted_says_nothing)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    yn_claim me = self()->claim, later = me + (UINT64_C(1) << 24);
+    const uint64_t notes[] = {0, yn_lock_thread(me, 4711), yn_lock_thread(later, 4711), yn_lock_thread(me, 1)};
+    static const uint64_t threads[] = {0, 4711, 0, 1};
+    atomic_store(&lock->word, me | YN_LOCK_WAITERS);
+    for (size_t i = 0; i < YN_COUNT(notes); i++) {
+        yn_waiter waiter = {.object = lock};
+        yn_waits_seen seen = {.waiter = &waiter, .waiters = 1};
+        atomic_store(noted_thread(lock), notes[i]);
+        ck_assert_int_eq(yn_lock_read_holder(self(), lock, &seen), 0);
+        ck_assert_uint_eq(seen.holders, 1);
+        ck_assert_uint_eq(seen.holder[0].process, me);
+        ck_assert_uint_eq(seen.holder[0].thread, threads[i]);
+        ck_assert_uint_eq(seen.holder[0].self, 0);
+        seen.waiter = NULL;
+        yn_waits_free(&seen);
+    }
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+/* Noted by who has it, and gone before it is let go: by nobody else. */
+START_TEST(who_takes_it_notes_its_thread)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    _Atomic uint64_t *noted = noted_thread(lock);
+    uint64_t mine = yn_lock_thread(self()->claim, (uint32_t)gettid());
+    yn_lock_note_taken(self(), lock, -ETIMEDOUT);
+    ck_assert_uint_eq(atomic_load(noted), 0);
+    static const int had[] = {0, -EOWNERDEAD};
+    for (size_t i = 0; i < YN_COUNT(had); i++) {
+        ck_assert_int_eq(yn_lock_acquire(self(), lock, 0), 0);
+        yn_lock_note_taken(self(), lock, had[i]);
+        ck_assert_uint_eq(atomic_load(noted), mine);
+        yn_lock_note_release(self(), lock);
+        ck_assert_uint_eq(atomic_load(noted), 0);
+        ck_assert_int_eq(yn_lock_release(self(), lock), 0);
+    }
+    atomic_store(noted, 5);
+    yn_lock_note_release(self(), lock); /* it has it no more */
+    ck_assert_uint_eq(atomic_load(noted), 5);
     yunta_lock_destroy(lock);
 }
 END_TEST
@@ -121,6 +193,8 @@ static Suite *make(void)
     tcase_add_test(cases, who_takes_it_from_the_dead_keeps_the_flags);
     tcase_add_test(cases, who_gives_up_passes_its_wake_on);
     tcase_add_test(cases, a_listener_is_announced_to_an_owner_only);
+    tcase_add_test(cases, what_the_dead_had_noted_says_nothing);
+    tcase_add_test(cases, who_takes_it_notes_its_thread);
     return suite;
 }
 

@@ -214,6 +214,9 @@ START_TEST(patience_follows_what_has_paid)
         ck_assert_uint_eq(yn_patience_ns(p), expected[i]);
         ck_assert_uint_eq(atomic_load(&p->misses), i + 1);
     }
+    atomic_store(&p->ns, 800);
+    yn_patience_note(p, false);
+    ck_assert_uint_eq(yn_patience_ns(p), 400);
     atomic_store(&p->ns, most + 1); /* whoever wrote that */
     ck_assert_uint_eq(yn_patience_ns(p), most);
     for (uint32_t misses = 30; misses < 70; misses++) {

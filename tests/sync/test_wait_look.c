@@ -2,8 +2,11 @@
  * Read next: test_wait.c; test_deadlock.c. */
 #include "../shm/bare_team.h"
 
+#include "os/cpu.h"
 #include "os/futex.h"
 
+static int processors = 1;
+#define yn_cpu_count_known() processors
 static int fall_asleep(uint64_t ns);
 #define yn_futex_wait(word, expected, ns) ((void)(word), (void)(expected), fall_asleep(ns))
 #include "sync/wait.c"
@@ -113,6 +116,19 @@ START_TEST(a_deadlock_is_looked_for_when_it_takes_long)
 }
 END_TEST
 
+/* With one processor nobody spins: the other one could not run. */
+START_TEST(nobody_spins_alone)
+{
+    static yn_patience_shared patience;
+    for (processors = 0; processors < 2; processors++) {
+        ck_assert_uint_eq(yn_spin_ns(), 0);
+        ck_assert_uint_eq(yn_patience_ns(&patience), 0);
+    }
+    ck_assert_uint_eq(yn_spin_ns(), 3000);
+    ck_assert_uint_eq(yn_patience_ns(&patience), 3000);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("wait, looking");
@@ -120,6 +136,7 @@ static Suite *make(void)
     tcase_add_checked_fixture(cases, set_scene, drop_scene);
     tcase_add_test(cases, a_long_sleep_is_cut_for_the_watch);
     tcase_add_test(cases, a_deadlock_is_looked_for_when_it_takes_long);
+    tcase_add_test(cases, nobody_spins_alone);
     return suite;
 }
 
