@@ -30,18 +30,18 @@ typedef struct answer {
 /* An entry found under the key's tag. -ENOENT: it is another key's. YN_OVERTAKEN: something was freed since. Sizes are
  * believed only if the version still holds after they were read: else they could lead out of the arena. */
 YN_ALWAYS_INLINE int read_entry(yunta_dict *dict, yn_key key, answer to, uint64_t version, yn_entry *entry,
-                                bool in_place)
+                                yn_form form)
 {
     const _Atomic uint64_t *now = &key.stripe->version;
-    uint64_t key_size = in_place ? key.size : yn_entry_key_size(dict, entry), word = 0;
-    uint64_t size = in_place ? dict->value_size : yn_entry_value_size(dict, entry);
-    if (!in_place && !yn_version_holds(now, version))
+    uint64_t size = form != YN_IN_NODES ? dict->value_size : yn_entry_value_size(dict, entry), word = 0;
+    bool is_it = yn_entry_has_key(dict, entry, &key, form);
+    if (form == YN_IN_NODES && !yn_version_holds(now, version))
         return YN_OVERTAKEN;
-    if (key_size != key.size || !yn_bytes_equal(entry, key.bytes, key.size))
+    if (!is_it)
         return -ENOENT;
-    if (!in_place && size > 8 && size <= to.capacity)
+    if (form == YN_IN_NODES && size > 8 && size <= to.capacity)
         yn_bytes_copy(to.buffer, yn_entry_value(entry, key.size), size);
-    else if (in_place || size > 0)
+    else if (form != YN_IN_NODES || size > 0)
         word = atomic_load_explicit(yn_entry_word(entry, key.size), memory_order_acquire);
     if (!yn_version_holds(now, version))
         return YN_OVERTAKEN;
@@ -49,28 +49,25 @@ YN_ALWAYS_INLINE int read_entry(yunta_dict *dict, yn_key key, answer to, uint64_
         *to.size = size;
     if (size > to.capacity)
         return -EMSGSIZE;
-    if (in_place || size <= 8)
-        yn_bytes_copy(to.buffer, &word, size);
+    if (form != YN_IN_NODES || size <= 8)
+        yn_store_short(to.buffer, size, word);
     return 0;
 }
 
-YN_ALWAYS_INLINE int look_for(yunta_dict *dict, yn_key key, answer to, bool in_place)
+YN_ALWAYS_INLINE int look_for(yunta_dict *dict, yn_key key, answer to, yn_form form)
 {
     const _Atomic uint64_t *now = &key.stripe->version;
     uint64_t version = yn_version_read(now), table = atomic_load_explicit(&key.stripe->table, memory_order_acquire);
     if (table == 0)
         return -ENOENT;
-    uint64_t last = yn_table_last(table), home = yn_table_home(table, key.tag);
-    for (uint64_t n = yn_table_distance(dict, table, home, key.tag); n <= last; n++) {
-        const _Atomic uint64_t *slot = yn_table_slot(dict, table, (home + n) & last);
-        uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
-        if (word == 0)
-            break;
-        if (yn_word_tag(word) != key.tag || word < YN_WORD_LEAST)
+    yn_walk walk = yn_walk_begin(dict, table, &key, form);
+    for (const _Atomic uint64_t *slot; (slot = yn_walk_next(&walk, dict, table, &key, form)) != NULL;) {
+        uint64_t word = form == YN_IN_WORDS ? key.word : atomic_load_explicit(slot, memory_order_acquire);
+        if (form != YN_IN_WORDS && !yn_word_is_entry(word))
             continue;
-        if (!in_place && YN_UNLIKELY(!yn_version_holds(now, version)))
+        if (form == YN_IN_NODES && YN_UNLIKELY(!yn_version_holds(now, version)))
             return YN_OVERTAKEN; /* the word may be no place of a node */
-        int r = read_entry(dict, key, to, version, yn_slot_entry(dict, slot, word, in_place), in_place);
+        int r = read_entry(dict, key, to, version, yn_slot_entry(dict, slot, word, form), form);
         if (YN_LIKELY(r != -ENOENT))
             return r;
     }
@@ -86,7 +83,7 @@ typedef struct reading {
 static int look(void *what)
 {
     const reading *r = what;
-    return look_for(r->dict, r->key, r->to, yn_dict_in_place(r->dict));
+    return look_for(r->dict, r->key, r->to, r->dict->form);
 }
 
 static void repair_read(yn_self *me, void *what)
@@ -98,25 +95,63 @@ static void repair_read(yn_self *me, void *what)
 static YN_NOINLINE int look_again(yunta_dict *dict, const void *key, size_t key_size, void *buffer, size_t capacity,
                                   size_t *size)
 {
-    reading what = {dict, yn_dict_key(dict, key, key_size), {buffer, capacity, size}};
+    reading what = {dict, yn_dict_key(dict, key, key_size, dict->form), {buffer, capacity, size}};
     return yn_look_until(look, &what, &what.key.stripe->guard, repair_read);
 }
 
-YN_ALWAYS_INLINE int get(yunta_dict *dict, const void *key, size_t key_size, answer to, bool in_place)
+/* Where the word is the key: the four slots at home, which is where most entries stand. YN_OVERTAKEN: look again, and
+ * elsewhere too. Nothing here stands in memory: another function might want its address only for what is rare. */
+YN_ALWAYS_INLINE int look_at_home(yunta_dict *dict, const void *key, size_t key_size, answer to)
 {
-    yn_key k = yn_dict_key(dict, key, key_size);
-    int r = look_for(dict, k, to, in_place);
+    yn_key k = yn_dict_key(dict, key, key_size, YN_IN_WORDS);
+    uint64_t version = yn_version_read(&k.stripe->version), size = dict->value_size;
+    uint64_t table = atomic_load_explicit(&k.stripe->table, memory_order_acquire);
+    if (YN_UNLIKELY(table == 0))
+        return YN_OVERTAKEN;
+    yn_walk walk = yn_walk_begin(dict, table, &k, YN_IN_WORDS);
+    if (YN_UNLIKELY(walk.found == 0))
+        return YN_OVERTAKEN;
+    _Atomic uint64_t *slot = walk.slot + (size_t)__builtin_ctzll(walk.found) * yn_stride(dict, YN_IN_WORDS);
+    uint64_t value = atomic_load_explicit(slot + 1, memory_order_acquire);
+    if (YN_UNLIKELY(!yn_version_holds(&k.stripe->version, version)))
+        return YN_OVERTAKEN;
+    if (to.size)
+        *to.size = size;
+    if (YN_UNLIKELY(size > to.capacity))
+        return -EMSGSIZE;
+    yn_store_short(to.buffer, size, value);
+    return 0;
+}
+
+YN_ALWAYS_INLINE int get(yunta_dict *dict, const void *key, size_t key_size, answer to, yn_form form)
+{
+    yn_key k = yn_dict_key(dict, key, key_size, form);
+    int r = look_for(dict, k, to, form);
     return YN_LIKELY(r != YN_OVERTAKEN) ? r : look_again(dict, key, key_size, to.buffer, to.capacity, to.size);
+}
+
+static YN_NOINLINE int get_from_slots(yunta_dict *dict, const void *key, size_t key_size, void *buffer, size_t capacity,
+                                      size_t *size)
+{
+    return get(dict, key, key_size, (answer){buffer, capacity, size}, YN_IN_SLOTS);
+}
+
+static YN_NOINLINE int get_from_nodes(yunta_dict *dict, const void *key, size_t key_size, void *buffer, size_t capacity,
+                                      size_t *size)
+{
+    return get(dict, key, key_size, (answer){buffer, capacity, size}, YN_IN_NODES);
 }
 
 int yn_dict_get(yunta_dict *dict, const void *key, size_t key_size, void *buffer, size_t capacity, size_t *size)
 {
-    answer to = {buffer, capacity, size};
     if (YN_UNLIKELY(!is_key_size(dict, key_size)))
         return -EINVAL;
-    if (yn_dict_in_place(dict) && key_size == 8) /* the size that is most used, known to the compiler */
-        return get(dict, key, 8, to, true);
-    return yn_dict_in_place(dict) ? get(dict, key, key_size, to, true) : get(dict, key, key_size, to, false);
+    if (dict->form == YN_IN_NODES)
+        return get_from_nodes(dict, key, key_size, buffer, capacity, size);
+    if (YN_UNLIKELY(dict->form == YN_IN_SLOTS))
+        return get_from_slots(dict, key, key_size, buffer, capacity, size);
+    int r = look_at_home(dict, key, key_size, (answer){buffer, capacity, size});
+    return YN_LIKELY(r != YN_OVERTAKEN) ? r : look_again(dict, key, key_size, buffer, capacity, size);
 }
 
 /* Writers. */
@@ -126,15 +161,14 @@ static inline size_t node_bytes(size_t key_size, size_t value_size)
     return sizeof(yn_node_shared) + yn_padded(key_size) + yn_padded(value_size);
 }
 
-static void write_entry(yn_entry *entry, const yn_key *key, const void *value, size_t size)
+static void write_entry(yn_entry *entry, const yn_key *key, const void *value, size_t size, yn_form form)
 {
-    yn_bytes_copy(entry, key->bytes, key->size);
+    if (form != YN_IN_WORDS)
+        yn_bytes_copy(entry, key->bytes, key->size);
     if (size > 8) {
         yn_bytes_copy(yn_entry_value(entry, key->size), value, size);
     } else if (size > 0) {
-        uint64_t word = 0;
-        yn_bytes_copy(&word, value, size);
-        atomic_store_explicit(yn_entry_word(entry, key->size), word, memory_order_relaxed);
+        atomic_store_explicit(yn_entry_word(entry, key->size), yn_load_short(value, size), memory_order_relaxed);
     }
 }
 
@@ -147,7 +181,7 @@ static yn_node_shared *make_node(yn_self *me, const yn_key *key, const void *val
         return NULL;
     node->key_size = key->size;
     node->value_size = size;
-    write_entry(node->entry, key, value, size);
+    write_entry(node->entry, key, value, size, YN_IN_NODES);
     return node;
 }
 
@@ -180,8 +214,8 @@ static YN_NOINLINE int insert(yn_self *me, yunta_dict *dict, const yn_key *key, 
         return YN_DICT_FULL;
     _Atomic uint64_t *room = yn_stripe_room(dict, key);
     yn_node_shared *fresh = NULL;
-    if (yn_dict_in_place(dict)) {
-        write_entry(yn_slot_entry(dict, room, 0, true), key, put->value, put->size);
+    if (dict->form != YN_IN_NODES) {
+        write_entry(yn_slot_entry(dict, room, 0, dict->form), key, put->value, put->size, dict->form);
     } else {
         fresh = *node ? *node : make_node(me, key, put->value, put->size);
         if (!fresh)
@@ -194,51 +228,66 @@ static YN_NOINLINE int insert(yn_self *me, yunta_dict *dict, const yn_key *key, 
 
 /* Likewise, whether it is there or not. */
 YN_ALWAYS_INLINE int put_guarded(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *put,
-                                 yn_node_shared **node, bool in_place)
+                                 yn_node_shared **node, yn_form form)
 {
-    _Atomic uint64_t *slot = yn_stripe_find(dict, key, in_place);
+    _Atomic uint64_t *slot = yn_stripe_find(dict, key, form);
     if (!slot)
         return insert(me, dict, key, put, node);
-    yn_entry *entry = yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), in_place);
+    yn_entry *entry = yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), form);
     if (put->how == YN_PUT_NEW)
         return -EEXIST;
     if (put->how == YN_PUT_IF_EQUAL && !has_value(dict, entry, key->size, put))
         return -EAGAIN;
-    if (!in_place && (put->size > 8 || yn_entry_value_size(dict, entry) != put->size))
+    if (form == YN_IN_NODES && (put->size > 8 || yn_entry_value_size(dict, entry) != put->size))
         return exchange(me, dict, key, put, node, slot);
-    uint64_t value = 0;
-    yn_bytes_copy(&value, put->value, put->size);
-    if (in_place || put->size > 0)
+    uint64_t value = yn_load_short(put->value, put->size);
+    if (form != YN_IN_NODES || put->size > 0)
         atomic_store_explicit(yn_entry_word(entry, key->size), value, memory_order_release);
     return 0;
 }
 
-int yn_dict_put(yn_self *me, yunta_dict *dict, const void *key, size_t key_size, const yn_put *put)
+YN_ALWAYS_INLINE int put_entered(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *put,
+                                 yn_node_shared **node, yn_form form)
 {
-    if (YN_UNLIKELY(!is_key_size(dict, key_size) || !is_value_size(dict, put->size)))
-        return -EINVAL;
-    yn_key k = yn_dict_key(dict, key, key_size);
+    int r = yn_stripe_enter(me, dict, key->stripe);
+    while (r == 0) {
+        r = put_guarded(me, dict, key, put, node, form);
+        if (YN_LIKELY(r != YN_DICT_FULL)) {
+            yn_stripe_leave(me, key->stripe);
+            break;
+        }
+        r = yn_stripe_resize(me, dict, key->stripe);
+    }
+    return r;
+}
+
+static YN_NOINLINE int put_into_node(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *put)
+{
     yn_node_shared *node = NULL;
-    if (key_size > AT_ONCE || put->size > AT_ONCE) {
-        node = make_node(me, &k, put->value, put->size);
+    if (key->size > AT_ONCE || put->size > AT_ONCE) {
+        node = make_node(me, key, put->value, put->size);
         if (!node)
             return -ENOMEM;
     }
-    int r = yn_stripe_enter(me, dict, k.stripe);
-    while (r == 0) {
-        if (yn_dict_in_place(dict) && k.size == 8)
-            r = put_guarded(me, dict, &(yn_key){k.bytes, 8, k.tag, k.stripe}, put, &node, true);
-        else
-            r = put_guarded(me, dict, &k, put, &node, yn_dict_in_place(dict));
-        if (YN_LIKELY(r != YN_DICT_FULL)) {
-            yn_stripe_leave(me, k.stripe);
-            break;
-        }
-        r = yn_stripe_resize(me, dict, k.stripe);
-    }
+    int r = put_entered(me, dict, key, put, &node, YN_IN_NODES);
     if (YN_UNLIKELY(node != NULL))
         yn_heap_free(me, node);
     return r;
+}
+
+int yn_dict_put(yn_self *me, yunta_dict *dict, const void *key, size_t key_size, const yn_put *put)
+{
+    yn_node_shared *none = NULL;
+    if (YN_UNLIKELY(!is_key_size(dict, key_size) || !is_value_size(dict, put->size)))
+        return -EINVAL;
+    if (YN_LIKELY(dict->form == YN_IN_WORDS)) {
+        yn_key k = yn_dict_key(dict, key, key_size, YN_IN_WORDS);
+        return put_entered(me, dict, &k, put, &none, YN_IN_WORDS);
+    }
+    yn_key k = yn_dict_key(dict, key, key_size, YN_IN_SLOTS);
+    if (dict->form == YN_IN_NODES)
+        return put_into_node(me, dict, &k, put);
+    return put_entered(me, dict, &k, put, &none, YN_IN_SLOTS);
 }
 
 /* An entry has gone: leaves the guard, and makes the table smaller if it has become far too large. */
@@ -252,11 +301,10 @@ static void leave_smaller(yn_self *me, yunta_dict *dict, yn_stripe_shared *strip
 static int take_out(yn_self *me, yunta_dict *dict, const yn_key *key, const yn_put *expected, void *buffer,
                     size_t capacity, size_t *size)
 {
-    _Atomic uint64_t *slot = yn_stripe_find(dict, key, yn_dict_in_place(dict));
+    _Atomic uint64_t *slot = yn_stripe_find(dict, key, dict->form);
     if (!slot)
         return -ENOENT;
-    yn_entry *entry =
-        yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), yn_dict_in_place(dict));
+    yn_entry *entry = yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), dict->form);
     if (expected && !has_value(dict, entry, key->size, expected))
         return -EAGAIN;
     uint64_t value_size = yn_entry_value_size(dict, entry);
@@ -275,7 +323,7 @@ int yn_dict_pop(yn_self *me, yunta_dict *dict, const void *key, size_t key_size,
 {
     if (!is_key_size(dict, key_size))
         return -EINVAL;
-    yn_key k = yn_dict_key(dict, key, key_size);
+    yn_key k = yn_dict_key(dict, key, key_size, dict->form);
     int r = yn_stripe_enter(me, dict, k.stripe);
     if (r != 0)
         return r;
@@ -290,18 +338,17 @@ int yn_dict_pop(yn_self *me, yunta_dict *dict, const void *key, size_t key_size,
 /* As yn_dict_add, with the guard. YN_DICT_FULL. */
 static int add_guarded(yn_self *me, yunta_dict *dict, const yn_key *key, int64_t amount, int64_t *sum)
 {
-    _Atomic uint64_t *slot = yn_stripe_find(dict, key, yn_dict_in_place(dict));
+    _Atomic uint64_t *slot = yn_stripe_find(dict, key, dict->form);
     uint64_t value = (uint64_t)amount;
     if (slot) {
-        yn_entry *entry =
-            yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), yn_dict_in_place(dict));
+        yn_entry *entry = yn_slot_entry(dict, slot, atomic_load_explicit(slot, memory_order_relaxed), dict->form);
         if (yn_entry_value_size(dict, entry) != sizeof value)
             return -EINVAL;
         value += atomic_load_explicit(yn_entry_word(entry, key->size), memory_order_relaxed);
     }
     yn_node_shared *none = NULL;
     yn_put put = {.value = &value, .size = sizeof value};
-    int r = put_guarded(me, dict, key, &put, &none, yn_dict_in_place(dict));
+    int r = put_guarded(me, dict, key, &put, &none, dict->form);
     if (r == 0)
         *sum = (int64_t)value;
     return r;
@@ -311,7 +358,7 @@ int yn_dict_add(yn_self *me, yunta_dict *dict, const void *key, size_t key_size,
 {
     if (!is_key_size(dict, key_size) || !is_value_size(dict, sizeof amount))
         return -EINVAL;
-    yn_key k = yn_dict_key(dict, key, key_size);
+    yn_key k = yn_dict_key(dict, key, key_size, dict->form);
     int r = yn_stripe_enter(me, dict, k.stripe);
     while (r == 0) {
         r = add_guarded(me, dict, &k, amount, sum);

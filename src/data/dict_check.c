@@ -8,11 +8,15 @@ static bool is_placed(yunta_dict *dict, yn_stripe_shared *stripe, uint64_t table
 {
     const _Atomic uint64_t *slot = yn_table_slot(dict, table, place);
     uint64_t word = atomic_load(slot), last = yn_table_last(table);
-    const yn_entry *entry = yn_slot_entry(dict, slot, word, yn_dict_in_place(dict));
-    yn_key key = yn_dict_key(dict, entry, yn_entry_key_size(dict, entry));
-    if (key.stripe != stripe || key.tag != yn_word_tag(word))
+    const yn_entry *entry = yn_slot_entry(dict, slot, word, dict->form);
+    size_t size = yn_entry_key_size(dict, entry);
+    unsigned char had_back[8];
+    if (dict->form == YN_IN_WORDS)
+        yn_entry_copy_key(dict, stripe, entry, word, had_back, size);
+    yn_key key = yn_dict_key(dict, dict->form == YN_IN_WORDS ? had_back : entry, size, dict->form);
+    if (key.stripe != stripe || ((key.word ^ word) & yn_told(dict->form)) != 0)
         return false;
-    for (uint64_t i = yn_table_home(table, key.tag); i != place; i = (i + 1) & last)
+    for (uint64_t i = yn_table_home(table, word); i != place; i = (i + 1) & last)
         if (atomic_load(yn_table_slot(dict, table, i)) == 0)
             return false;
     return true;
@@ -26,8 +30,8 @@ static bool is_stripe_sound(yunta_dict *dict, yn_stripe_shared *stripe)
     for (uint64_t i = 0; table != 0 && i <= yn_table_last(table); i++) {
         uint64_t word = atomic_load(yn_table_slot(dict, table, i));
         used += word != 0;
-        count += word >= YN_WORD_LEAST;
-        if (word >= YN_WORD_LEAST && !is_placed(dict, stripe, table, i))
+        count += yn_word_is_entry(word);
+        if (yn_word_is_entry(word) && !is_placed(dict, stripe, table, i))
             return false;
     }
     return count == atomic_load(&stripe->count) && used == atomic_load(&stripe->used) &&

@@ -37,14 +37,14 @@ static bool is_better(const yunta_dict_iterator *it, uint64_t table, uint64_t wo
                       uint64_t best)
 {
     uint64_t tag = yn_word_tag(word);
-    return word >= YN_WORD_LEAST && tag >= it->tag && tag < best && (yn_table_home(table, tag) > i) == round;
+    return yn_word_is_entry(word) && tag >= it->tag && tag < best && (yn_table_home(table, word) > i) == round;
 }
 
 /* The lowest tag from it->tag on that the table holds; TAG_END: none. What is freed meanwhile shows in the version. */
 static uint64_t next_tag(yunta_dict_iterator *it, uint64_t table)
 {
     uint64_t best = TAG_END, last = yn_table_last(table);
-    for (uint64_t i = yn_table_home(table, it->tag); i <= last; i++) {
+    for (uint64_t i = yn_table_home(table, it->tag << YN_PLACE_BITS); i <= last; i++) {
         uint64_t word = atomic_load_explicit(yn_table_slot(it->dict, table, i), memory_order_acquire);
         if (word == 0 && best != TAG_END)
             return best; /* what has its home before an empty word stands before it */
@@ -74,10 +74,11 @@ static int make_room(yunta_dict_iterator *it, size_t more)
     return 0;
 }
 
-static int copy_entry(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint64_t version, yn_entry *entry)
+static int copy_entry(yunta_dict_iterator *it, yn_stripe_shared *stripe, uint64_t version, uint64_t word,
+                      yn_entry *entry)
 {
     head sizes = {yn_entry_key_size(it->dict, entry), yn_entry_value_size(it->dict, entry)};
-    if (!yn_version_holds(now, version))
+    if (!yn_version_holds(&stripe->version, version))
         return YN_OVERTAKEN;
     int r = make_room(it, bytes_of(sizes.key_size, sizes.value_size));
     if (r != 0)
@@ -85,35 +86,34 @@ static int copy_entry(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint
     unsigned char *key = key_of(it->group + it->used);
     unsigned char *value = key + yn_round_up(sizes.key_size, ALIGNMENT);
     memcpy(it->group + it->used, &sizes, sizeof sizes);
-    yn_bytes_copy(key, entry, sizes.key_size);
+    yn_entry_copy_key(it->dict, stripe, entry, word, key, sizes.key_size);
     if (sizes.value_size > 8) {
         yn_bytes_copy(value, yn_entry_value(entry, sizes.key_size), sizes.value_size);
     } else if (sizes.value_size > 0) {
-        uint64_t word = atomic_load_explicit(yn_entry_word(entry, sizes.key_size), memory_order_acquire);
-        yn_bytes_copy(value, &word, sizes.value_size);
+        uint64_t whole = atomic_load_explicit(yn_entry_word(entry, sizes.key_size), memory_order_acquire);
+        yn_bytes_copy(value, &whole, sizes.value_size);
     }
     it->used += bytes_of(sizes.key_size, sizes.value_size);
     return 0;
 }
 
-static int copy_tag(yunta_dict_iterator *it, const _Atomic uint64_t *now, uint64_t version, uint64_t table,
-                    uint64_t tag)
+static int copy_tag(yunta_dict_iterator *it, yn_stripe_shared *stripe, uint64_t version, uint64_t table, uint64_t tag)
 {
-    uint64_t last = yn_table_last(table), i = yn_table_home(table, tag);
+    uint64_t last = yn_table_last(table), i = yn_table_home(table, tag << YN_PLACE_BITS);
     for (uint64_t n = 0; n <= last; n++, i = (i + 1) & last) {
         const _Atomic uint64_t *slot = yn_table_slot(it->dict, table, i);
         uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
         if (word == 0)
             break;
-        if (word < YN_WORD_LEAST || yn_word_tag(word) != tag)
+        if (!yn_word_is_entry(word) || yn_word_tag(word) != tag)
             continue;
-        if (!yn_version_holds(now, version))
+        if (!yn_version_holds(&stripe->version, version))
             return YN_OVERTAKEN;
-        int r = copy_entry(it, now, version, yn_slot_entry(it->dict, slot, word, yn_dict_in_place(it->dict)));
+        int r = copy_entry(it, stripe, version, word, yn_slot_entry(it->dict, slot, word, it->dict->form));
         if (r != 0)
             return r;
     }
-    return yn_version_holds(now, version) ? 0 : YN_OVERTAKEN;
+    return yn_version_holds(&stripe->version, version) ? 0 : YN_OVERTAKEN;
 }
 
 /* Copies what the stripe has of the next tag, or nothing: then it has no more. 0, YN_OVERTAKEN or -ENOMEM. */
@@ -131,7 +131,7 @@ static int gather(void *iterator)
     uint64_t tag = next_tag(it, table);
     if (!yn_version_holds(&stripe->version, version))
         return YN_OVERTAKEN;
-    int r = tag == TAG_END ? 0 : copy_tag(it, &stripe->version, version, table, tag);
+    int r = tag == TAG_END ? 0 : copy_tag(it, stripe, version, table, tag);
     if (r == 0)
         it->tag = tag + (tag != TAG_END);
     return r;

@@ -7,9 +7,9 @@
 _Atomic uint64_t *yn_stripe_room(yunta_dict *dict, const yn_key *key)
 {
     uint64_t table = atomic_load_explicit(&key->stripe->table, memory_order_relaxed), last = yn_table_last(table);
-    for (uint64_t i = yn_table_home(table, key->tag);; i = (i + 1) & last) {
+    for (uint64_t i = yn_table_home(table, key->word);; i = (i + 1) & last) {
         _Atomic uint64_t *slot = yn_table_slot(dict, table, i);
-        if (atomic_load_explicit(slot, memory_order_relaxed) < YN_WORD_LEAST)
+        if (!yn_word_is_entry(atomic_load_explicit(slot, memory_order_relaxed)))
             return slot;
     }
 }
@@ -23,7 +23,7 @@ static void add(_Atomic uint64_t *figure, uint64_t amount)
 void yn_stripe_insert(yunta_dict *dict, const yn_key *key, _Atomic uint64_t *room, const yn_node_shared *node)
 {
     bool fresh = atomic_load_explicit(room, memory_order_relaxed) == 0;
-    atomic_store_explicit(room, yn_word_make(dict, node, key->tag), memory_order_release);
+    atomic_store_explicit(room, yn_word_make(dict, node, key), memory_order_release);
     add(&key->stripe->used, fresh);
     add(&key->stripe->count, 1);
     add(&key->stripe->changes, 1);
@@ -33,7 +33,7 @@ void yn_stripe_exchange(yn_self *me, yunta_dict *dict, const yn_key *key, _Atomi
                         const yn_node_shared *node)
 {
     yn_node_shared *old = yn_word_node(dict, atomic_load_explicit(slot, memory_order_relaxed));
-    atomic_store_explicit(slot, yn_word_make(dict, node, key->tag), memory_order_release);
+    atomic_store_explicit(slot, yn_word_make(dict, node, key), memory_order_release);
     yn_version_raise(&key->stripe->version);
     yn_heap_free(me, old);
 }
@@ -62,7 +62,7 @@ void yn_stripe_remove(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe, _
     add(&stripe->changes, 1);
     unuse(dict, stripe, slot);
     yn_version_raise(&stripe->version);
-    if (!yn_dict_in_place(dict))
+    if (dict->form == YN_IN_NODES)
         yn_heap_free(me, yn_word_node(dict, word));
 }
 
@@ -70,7 +70,7 @@ bool yn_stripe_is_full(yn_stripe_shared *stripe)
 {
     uint64_t table = atomic_load_explicit(&stripe->table, memory_order_relaxed);
     return table == 0 ||
-           atomic_load_explicit(&stripe->used, memory_order_relaxed) >= (yn_table_last(table) + 1) / 4 * 3;
+           atomic_load_explicit(&stripe->used, memory_order_relaxed) >= yn_table_room(yn_table_log2(table));
 }
 
 bool yn_stripe_is_sparse(const yunta_dict *dict, yn_stripe_shared *stripe)
@@ -111,7 +111,7 @@ void yn_stripe_repair(yn_self *me, void *dict_and_stripe)
     for (uint64_t i = 0; table != 0 && i <= yn_table_last(table); i++) {
         uint64_t word = atomic_load_explicit(yn_table_slot(what->dict, table, i), memory_order_relaxed);
         used += word != 0;
-        count += word >= YN_WORD_LEAST;
+        count += yn_word_is_entry(word);
     }
     atomic_store_explicit(&stripe->count, count, memory_order_relaxed);
     atomic_store_explicit(&stripe->used, used, memory_order_relaxed);
@@ -127,9 +127,9 @@ static void fill(yunta_dict *dict, uint64_t from, uint64_t to)
     for (uint64_t k = 0; from != 0 && k <= yn_table_last(from); k++) {
         const _Atomic uint64_t *old = yn_table_slot(dict, from, k);
         uint64_t word = atomic_load_explicit(old, memory_order_relaxed);
-        if (word < YN_WORD_LEAST)
+        if (!yn_word_is_entry(word))
             continue;
-        uint64_t i = yn_table_home(to, yn_word_tag(word));
+        uint64_t i = yn_table_home(to, word);
         while (atomic_load_explicit(yn_table_slot(dict, to, i), memory_order_relaxed) != 0)
             i = (i + 1) & last;
         _Atomic uint64_t *fresh = yn_table_slot(dict, to, i);

@@ -30,6 +30,13 @@ static uint64_t power_of_two_from(uint64_t n)
     return power;
 }
 
+static yn_form form_for(const yunta_dict_options *o, uint64_t stripes)
+{
+    if (o->key_size == 0 || o->key_size > YN_KEY_IN_PLACE_MOST || o->value_size == 0 || o->value_size > 8)
+        return YN_IN_NODES;
+    return o->key_size <= 8 && stripes > 1 ? YN_IN_WORDS : YN_IN_SLOTS;
+}
+
 int yn_dict_create(yn_self *me, yunta_dict **dict, const yunta_dict_options *o)
 {
     uint64_t stripes = power_of_two_from(o->stripes ? o->stripes : YN_STRIPES_USUALLY);
@@ -42,11 +49,12 @@ int yn_dict_create(yn_self *me, yunta_dict **dict, const yunta_dict_options *o)
     d->key_size = o->key_size;
     d->value_size = o->value_size;
     d->mask = stripes - 1;
-    d->seed = make_seed(me, d);
-    bool in_place = o->key_size > 0 && o->key_size <= YN_KEY_IN_PLACE_MOST && o->value_size > 0 && o->value_size <= 8;
-    d->stride = in_place ? 1 + (yn_padded(o->key_size) + 8) / sizeof(uint64_t) : 1;
+    d->seed = yn_hash_seed_make(make_seed(me, d));
+    d->form = form_for(o, stripes);
+    d->stride = 2 + yn_padded(o->key_size) / sizeof(uint64_t);
+    d->stride = yn_stride(d, d->form);
     d->least = YN_TABLE_LEAST;
-    while (d->least < YN_TAG_BITS && o->capacity / stripes >= (UINT64_C(3) << d->least) / 4)
+    while (d->least < YN_TAG_BITS && o->capacity / stripes >= yn_table_room((unsigned)d->least))
         d->least++;
     *dict = d;
     return 0;
@@ -57,9 +65,9 @@ static void free_stripe(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe)
     if (!yn_guard_is_open(&stripe->guard)) /* left so by somebody dead */
         yn_stripe_repair(me, &(yn_stripe_of){dict, stripe});
     uint64_t table = atomic_load_explicit(&stripe->table, memory_order_relaxed);
-    for (uint64_t i = 0; table != 0 && !yn_dict_in_place(dict) && i <= yn_table_last(table); i++) {
+    for (uint64_t i = 0; table != 0 && dict->form == YN_IN_NODES && i <= yn_table_last(table); i++) {
         uint64_t word = atomic_load_explicit(yn_table_slot(dict, table, i), memory_order_relaxed);
-        if (word >= YN_WORD_LEAST)
+        if (yn_word_is_entry(word))
             yn_heap_free(me, yn_word_node(dict, word));
     }
     if (table != 0)
@@ -119,7 +127,7 @@ static bool clear_some(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe, 
 {
     for (int removed = 0; *from <= yn_table_last(table); ++*from) {
         _Atomic uint64_t *slot = yn_table_slot(dict, table, *from);
-        if (atomic_load_explicit(slot, memory_order_relaxed) < YN_WORD_LEAST)
+        if (!yn_word_is_entry(atomic_load_explicit(slot, memory_order_relaxed)))
             continue;
         if (removed++ == AT_A_TIME)
             return true;

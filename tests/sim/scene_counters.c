@@ -19,7 +19,7 @@ static int bits;
 static void set_up(void)
 {
     sim_check(yunta_counters_create(&counters) == 0);
-    counters->numbers->seed = counters->names->seed = 4711; /* the same seed is the same run */
+    counters->numbers->seed = counters->names->seed = yn_hash_seed_make(4711); /* the same seed is the same run */
 }
 
 static void begin(void)

@@ -29,7 +29,8 @@
     SCENE(queue_stores_closed)                                                                                         \
     SCENE(heap)                                                                                                        \
     SCENE(dict_nodes)                                                                                                  \
-    SCENE(dict_in_place)                                                                                               \
+    SCENE(dict_slots)                                                                                                  \
+    SCENE(dict_words)                                                                                                  \
     SCENE(wait_many)                                                                                                   \
     SCENE(pipe)                                                                                                        \
     SCENE(pipe_stream)                                                                                                 \
