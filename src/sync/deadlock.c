@@ -201,13 +201,13 @@ static int print_edge(int descriptor, const yunta_deadlock_edge *edge)
         snprintf(what, sizeof what, "%s %p of", text_of(edge->kind), edge->object);
     int n = snprintf(line, sizeof line, "yunta:   %s waits%s for %s %s\n", waiter,
                      edge->is_limited ? ", not for ever," : "", what, holder);
-    return write_all(descriptor, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+    return write_all(descriptor, line, (size_t)n); /* names have a most: there is room for the longest line */
 }
 
 static int print_edges(int descriptor, const yunta_deadlock_edge *edges, int count)
 {
     static const char title[] = "yunta: deadlock: each waits for the next\n";
-    int r = count > 0 ? write_all(descriptor, title, sizeof title - 1) : 0;
+    int r = write_all(descriptor, title, sizeof title - 1);
     for (int i = 0; r == 0 && i < count; i++)
         r = print_edge(descriptor, &edges[i]);
     return r == 0 ? count : r;

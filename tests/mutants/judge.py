@@ -104,6 +104,7 @@ class Judge:
         self.plain, self.sim = flags(DEV, "yunta_objects"), flags(DEV, "yunta_sim_core")
         self.threads = flags(TSAN, "yunta_objects") if os.path.exists(TSAN + "/libyunta_testlib.a") else None
         own = sorted(t[6:-2] for folder in ("sync", "shm", "comm") for t in glob.glob(f"tests/{folder}/test_{self.stem}*.c"))
+        own.sort(key=lambda test: f'#include "{name[4:]}"' not in open(f"tests/{test}.c").read())  # those start nobody
         self.tests = list(dict.fromkeys(own + BESIDE.get(self.stem, "").split() + ["sync/test_no_memory", "sync/test_threads"]))
         self.long = LONG.get(self.stem, "").split()
         self.same = self.objects(self.sound.name, self.text)
