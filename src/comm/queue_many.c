@@ -36,32 +36,29 @@ static size_t end_of_short(const yunta_queue *q, const batch *b, size_t first, s
     return b->messages ? first : count;
 }
 
-static void fill(const yn_hold *hold, yunta_bytes message)
+static inline void fill(yn_hold hold, yunta_bytes message)
 {
-    yn_queue_copy(yn_cell_bytes(hold->cell), message.data, message.size);
-    yn_ring_publish(hold, message.size);
+    yn_queue_copy(yn_cell_bytes(hold.cell), message.data, message.size);
+    yn_ring_publish(&hold, message.size);
 }
 
 /* Puts some of the messages from `first` up to `end`, waiting for room only if there is none at all. How many, or an
  * error. */
 static int put_some(yn_self *me, yunta_queue *q, batch *b, size_t first, size_t end, yn_deadline deadline)
 {
-    yn_hold hold;
-    uint64_t position;
+    yn_hold reserved;
     yn_link_shared *link = yn_queue_link_at_once(me, q, YN_HAZARD_PUT);
-    uint64_t n = link ? yn_ring_reserve_run(me->claim, &link->ring, end - first, &position) : 0;
-    for (uint64_t i = 0; i < n; i++, position = yn_ring_next(&link->ring, position)) {
-        hold = yn_ring_hold(&link->ring, position);
-        fill(&hold, message_at(b, first + i));
-    }
+    uint64_t n = link ? yn_ring_reserve_run(me->claim, &link->ring, end - first, &reserved) : 0;
     if (n == 0) {
         tell(q, b);
-        int r = yn_queue_reserve(me, q, &hold, deadline);
+        int r = yn_queue_reserve(me, q, &reserved, deadline);
         if (r != 0)
             return r;
-        fill(&hold, message_at(b, first));
         n = 1;
     }
+    yn_hold hold = reserved;
+    for (uint64_t i = 0; i < n; i++, hold = yn_run_next(hold))
+        fill(hold, message_at(b, first + i));
     b->untold = true;
     return (int)n;
 }
@@ -142,7 +139,7 @@ typedef struct sack {
     uint64_t large;    /* -EMSGSIZE: how long the next one is */
 } sack;
 
-static void note_size(sack *s, size_t size)
+static inline void note_size(sack *s, size_t size)
 {
     s->room -= size;
     if (s->to)
@@ -152,29 +149,35 @@ static void note_size(sack *s, size_t size)
 }
 
 /* The message in a cell that we have taken, and the cell's release: the block goes last, as in a single get. */
-static void empty_cell(yn_self *me, const yn_hold *hold, sack *s, size_t size)
+static inline void empty_cell(yn_self *me, yn_hold hold, sack *s, uint64_t size)
 {
-    void *block =
-        size > hold->ring->room ? atomic_load_explicit(yn_cell_block(hold->cell), memory_order_relaxed) : NULL;
-    if (s->to && block)
-        memcpy(s->to, block, size);
-    else if (s->to)
-        yn_queue_copy(s->to, yn_cell_bytes(hold->cell), size);
-    yn_ring_release(hold);
-    yn_heap_free(me, block);
+    void *block = NULL;
+    if (YN_UNLIKELY(size > hold.ring->room)) {
+        block = atomic_load_explicit(yn_cell_block(hold.cell), memory_order_relaxed);
+        if (s->to)
+            memcpy(s->to, block, size);
+    } else if (s->to) {
+        yn_queue_copy(s->to, yn_cell_bytes(hold.cell), size);
+    }
+    yn_ring_release(&hold);
+    if (YN_UNLIKELY(block))
+        yn_heap_free(me, block);
     note_size(s, size);
 }
 
 /* Takes some messages without waiting. How many. */
 static int get_some(yn_self *me, yunta_queue *q, sack *s, size_t count)
 {
-    uint64_t position;
+    yn_hold taken;
     yn_link_shared *link = yn_queue_have_died(me, q) ? NULL : yn_queue_link_at_once(me, q, YN_HAZARD_GET);
-    uint64_t n = link ? yn_ring_take_run(me->claim, &link->ring, s->room, count, &position) : 0;
-    for (uint64_t i = 0; i < n; i++, position = yn_ring_next(&link->ring, position)) {
-        yn_hold hold = yn_ring_hold(&link->ring, position);
-        empty_cell(me, &hold, s, atomic_load_explicit(&hold.cell->info, memory_order_relaxed) >> 24);
-    }
+    uint64_t n = link ? yn_ring_take_run(me->claim, &link->ring, s->room, count, &taken) : 0;
+    if (n == 0)
+        return 0;
+    yn_hold hold = taken;
+    sack mine = *s; /* nobody else's, and so in registers */
+    for (uint64_t i = 0; i < n; i++, hold = yn_run_next(hold))
+        empty_cell(me, hold, &mine, atomic_load_explicit(&hold.cell->info, memory_order_relaxed) >> 24);
+    *s = mine;
     return (int)n;
 }
 
@@ -185,7 +188,7 @@ static int get_one(yn_self *me, yunta_queue *q, sack *s, yn_deadline deadline)
     uint64_t size;
     int r = yn_queue_take(me, q, &hold, s->room, &size, deadline);
     if (r == 0)
-        empty_cell(me, &hold, s, size);
+        empty_cell(me, hold, s, size);
     else if (r == YN_RING_LARGE)
         s->large = size;
     return r == 0 ? 1 : r == YN_RING_LARGE ? -EMSGSIZE : r;
@@ -279,7 +282,7 @@ static int find_next(yn_turn *turn, yunta_queue *q)
     r = yn_queue_front(turn, q, &link, &position);
     if (r != YN_RING_DONE)
         return r;
-    turn->hold = yn_ring_hold(&link->ring, position);
+    turn->hold = (yn_hold){&link->ring, yn_ring_cell(&link->ring, position), position};
     turn->seen = yn_ring_lap(turn->hold.ring, position) << 4 | YN_CELL_READY;
     turn->size = atomic_load(&turn->hold.cell->info) >> 24;
     return YN_RING_DONE;

@@ -96,6 +96,12 @@ static inline yn_cell_shared *yn_ring_cell(yn_ring_shared *ring, uint64_t positi
     return (yn_cell_shared *)(void *)((char *)(ring + 1) + (position & (ring->stride - 1)) * ring->cell);
 }
 
+/* The cell behind one that is not the last. */
+static inline yn_cell_shared *yn_ring_cell_after(const yn_ring_shared *ring, yn_cell_shared *cell)
+{
+    return (yn_cell_shared *)(void *)((char *)cell + ring->cell);
+}
+
 /* Asks for a cell some way ahead, to be written to: its line travels while we are at work on others. */
 static inline void yn_ring_ask_ahead(yn_ring_shared *ring, uint64_t position)
 {

@@ -245,19 +245,19 @@ START_TEST(a_ring_closed_amid_a_run)
     yunta_queue *q = make_queue(8, 8);
     yn_ring_shared *ring = &atomic_load(&q->first)->ring;
     yn_self *me = guest_self();
-    uint64_t position;
-    ck_assert_uint_eq(yn_ring_reserve_run(me->claim, ring, 3, &position), 3);
-    ck_assert_uint_eq(position, 0);
+    yn_hold first;
+    ck_assert_uint_eq(yn_ring_reserve_run(me->claim, ring, 3, &first), 3);
+    ck_assert_uint_eq(first.position, 0);
     for (uint64_t i = 0; i < 3; i++) {
-        yn_hold hold = yn_ring_hold(ring, i);
+        yn_hold hold = {ring, yn_ring_cell(ring, i), i};
         yn_ring_publish(&hold, 8);
     }
     ck_assert_uint_eq(yunta_queue_size(q), 3);
-    ck_assert_uint_eq(yn_ring_take_run(me->claim, ring, 7, 3, &position), 0);
-    ck_assert_uint_eq(yn_ring_take_run(me->claim, ring, 23, 3, &position), 2);
+    ck_assert_uint_eq(yn_ring_take_run(me->claim, ring, 7, 3, &first), 0);
+    ck_assert_uint_eq(yn_ring_take_run(me->claim, ring, 23, 3, &first), 2);
     ck_assert_uint_eq(yunta_queue_size(q), 1);
     for (uint64_t i = 0; i < 2; i++) {
-        yn_hold hold = yn_ring_hold(ring, i);
+        yn_hold hold = {ring, yn_ring_cell(ring, i), i};
         yn_ring_release(&hold);
     }
     /* A process that died with two cells beyond a tail that was closed before it. */
@@ -269,7 +269,7 @@ START_TEST(a_ring_closed_amid_a_run)
         atomic_store(&yn_ring_cell(ring, i)->word, dead | YN_CELL_RESERVED);
     yunta_queue_close(q);
     guest_bury(dead);
-    ck_assert_uint_eq(yn_ring_reserve_run(me->claim, ring, 3, &position), 0);
+    ck_assert_uint_eq(yn_ring_reserve_run(me->claim, ring, 3, &first), 0);
     uint64_t item;
     ck_assert_int_eq(yunta_queue_get(q, &item, 0), 0);
     yn_turn turn = {.me = me};
