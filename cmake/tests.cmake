@@ -8,7 +8,7 @@
 # TEST_PROGRAMS is the folder of all these, for dlopen.
 # Tests link the static library, where the functions between files (yn_…) are visible.
 set(YUNTA_TIMEOUT_FACTOR 1 CACHE STRING "What the tests' time limits are multiplied by")
-set(YUNTA_TEST_FOLDERS base os shm sync data proc comm pool crash stress)
+set(YUNTA_TEST_FOLDERS base os shm sync data proc comm pool crash)
 
 function(yunta_add_check_test source)
   get_filename_component(folder ${source} DIRECTORY)

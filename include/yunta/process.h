@@ -21,8 +21,8 @@ typedef struct yunta_entry {
     const char *name;
 } yunta_entry;
 
-/* YUNTA_ENTRY(function, type) after `static int function(type const *argument)` makes it startable.
- * The function returns the exit status, 0…255; any other value is YUNTA_EFAILED, told whole in the failure. At its end
+/* YUNTA_ENTRY(function, type) after `static int function(type const *argument)`, or its declaration, makes it
+ * startable. It returns the exit status, 0…255; any other value is YUNTA_EFAILED, told whole in the failure. At its end
  * stdout and stderr are flushed: close other streams. YUNTA_ENTRY_VOID(function): for `static int function(void)`. */
 #define YUNTA_ENTRY(function, type)                                                                                    \
     YUNTA_UNUSED static int yunta_entry_call_##function(const void *yunta_argument_)                                   \

@@ -30,8 +30,8 @@ typedef struct yunta_queue_options {
 
 /* NULL options: byte messages, unbounded, first in, first out. Such a plain queue has no lock; any other order,
  * joinable and capacity_bytes make one with a lock, which costs a few times as much, and where a process that is
- * *stopped* in a call may stop the others. -EINVAL: NULL, no such order, reserved not zero, or item_size beyond
- * capacity_bytes; -EOVERFLOW: absurd item_size or capacity; -ENOMEM. */
+ * *stopped* in a call may stop the others, whatever their time limits, until it goes on or dies. -EINVAL: NULL, no such
+ * order, reserved not zero, or item_size beyond capacity_bytes; -EOVERFLOW: absurd item_size or capacity; -ENOMEM. */
 YUNTA_API int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options);
 
 /* Frees it and what is in it; nobody may use it any more (close it and join its users first). Accepts NULL; returns

@@ -1,6 +1,6 @@
 /* (module, offset) and back, by the program headers.
  * Never trusts a name alone: the build id must agree.
- * Next: proc/launch_spawn.c, pool/task.c. */
+ * Next: proc/launch_spawn.c, pool/jobs.c. */
 #include "proc/image.h"
 #include "shm/heap.h"
 

@@ -1,6 +1,6 @@
 /* What a test must not leave behind: children, processes of its group, descriptors; and a whole program: processes.
  * It must not repair anything, nor wait for longer than an end may take.
- * Read next: a test, as tests/base/test_error.c. */
+ * Read next: a test, as tests/sync/test_lock.c. */
 #include "audit.h"
 
 #include "shm/self.h"
