@@ -97,11 +97,11 @@ int yunta_condition_wait_for(yunta_condition *condition, yunta_lock *lock, bool 
     return 0;
 }
 
+/* Who has changed what is waited for has had the lock since the sleeper let it go, so finds its hint. */
 static int notify(yunta_condition *condition, int sleepers)
 {
     if (!condition)
         return -EINVAL;
-    yn_full_fence();
     if (atomic_load(&condition->waiters) == 0)
         return 0;
     if (sleepers != 1)

@@ -163,8 +163,8 @@ static int look(yn_self *me, yunta_rwlock *lock)
     return yn_claim_is_alive(&me->arena->slots, yn_claim_who(word)) ? 1 : 2;
 }
 
-/* The reader writes its cell, then looks at the writer's word; the writer writes its word, then looks at the cells: one
- * of them sees the other, and it is the reader that goes back. */
+/* The reader writes its cell, then looks at the writer's word; the writer writes its word, then looks at the cells,
+ * each of it seq_cst or with something so between: one of them sees the other, and it is the reader that goes back. */
 static int try_read(yn_self *me, yunta_rwlock *lock)
 {
     int r = look(me, lock);
@@ -173,7 +173,6 @@ static int try_read(yn_self *me, yunta_rwlock *lock)
     r = enter(me, lock);
     if (r != 0)
         return r;
-    yn_full_fence();
     r = look(me, lock);
     if (r != 0)
         leave(me, lock);
@@ -224,7 +223,7 @@ int yn_rwlock_read_readers(yn_self *me, const void *object, yn_waits_seen *seen)
 {
     yunta_rwlock *lock = (yunta_rwlock *)(uintptr_t)object;
     int r = 0;
-    for (unsigned k = 0; r == 0 && k < SEGMENTS; k++) {
+    for (unsigned k = 0; k < SEGMENTS; k++) {
         _Atomic uint64_t *cells = atomic_load(&lock->segment[k]);
         if (!cells || !yn_waits_can_read(me, (void *)cells, sizeof *cells * SEGMENT_CELLS(k)))
             return r;

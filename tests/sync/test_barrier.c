@@ -48,6 +48,9 @@ START_TEST(bad_input_is_refused)
     ck_assert_int_eq(yunta_barrier_create(NULL, 1), -EINVAL);
     ck_assert_int_eq(yunta_barrier_create(&barrier, 0), -EINVAL);
     ck_assert_int_eq(yunta_barrier_create(&barrier, UINT32_MAX), -EINVAL);
+    ck_assert_int_eq(yunta_barrier_create(&barrier, (1 << 20) + 1), -EINVAL);
+    ck_assert_int_eq(yunta_barrier_create(&barrier, 1 << 20), 0);
+    yunta_barrier_destroy(barrier);
     ck_assert_ptr_null(yunta_barrier_destroy(NULL));
     ck_assert_int_eq(yunta_barrier_wait(NULL, 0), -EINVAL);
     ck_assert_int_eq(yunta_barrier_leave(NULL), -EINVAL);

@@ -3,6 +3,8 @@
  * Read next: test_rwlock.c. */
 #include "../proc/helpers.h"
 
+#include <sys/mman.h>
+
 #include "sync/rwlock.c"
 
 static yunta_rwlock *lock;
@@ -85,12 +87,141 @@ START_TEST(who_gives_up_wakes_those_who_wait_for_ever)
 }
 END_TEST
 
+static void die(yn_self *who)
+{
+    ck_assert(yn_slot_declare_dead(&me.arena->slots, who->claim));
+}
+
+START_TEST(cells_of_dead_readers_are_used_again)
+{
+    set_scene(true);
+    ck_assert(leave(&reader, lock));
+    for (uint32_t i = 0; i < SEGMENT_CELLS(0); i++) {
+        yn_self dead = join_by_hand();
+        ck_assert_int_eq(enter(&dead, lock), 0);
+        die(&dead);
+    }
+    for (uint32_t i = 0; i < SEGMENT_CELLS(0); i++)
+        ck_assert_int_eq(enter(&me, lock), 0);
+    ck_assert_ptr_null(lock->segment[1]);
+    ck_assert_int_eq(enter(&me, lock), 0);
+    ck_assert_ptr_nonnull(lock->segment[1]);
+    for (uint32_t i = 0; i <= SEGMENT_CELLS(0); i++) {
+        ck_assert(has_readers(&me, lock));
+        ck_assert(leave(&me, lock));
+    }
+    ck_assert(!has_readers(&me, lock));
+    ck_assert(!leave(&me, lock));
+    yunta_rwlock_destroy(lock);
+}
+END_TEST
+
+/* Nothing is in question, though somebody has written before. */
+START_TEST(who_dies_before_it_is_inside_is_not_told)
+{
+    for (int reads = 0; reads <= 1; reads++) {
+        set_scene(true);
+        ck_assert(leave(&reader, lock));
+        ck_assert_int_eq(yunta_rwlock_acquire_write(lock, 0), -EOWNERDEAD);
+        ck_assert_int_eq(yunta_rwlock_mark_consistent(lock), 0);
+        ck_assert_int_eq(yunta_rwlock_release(lock), 0);
+        writer = join_by_hand();
+        writer.seat = me.seat;
+        ck_assert_int_eq(take_writer(&writer, lock, 0), 0);
+        die(&writer);
+        ck_assert_int_eq(reads ? yunta_rwlock_acquire_read(lock, 0) : yunta_rwlock_acquire_write(lock, 0), 0);
+        ck_assert_int_eq(yunta_rwlock_release(lock), 0);
+        yunta_rwlock_destroy(lock);
+    }
+}
+END_TEST
+
+/* As many cells as there can be, all of them a reader's: the same memory over and over. Behind the last segment stands
+ * what is another's. */
+START_TEST(there_is_a_most_of_readers)
+{
+    enum { PIECE = 1 << 20 };
+    size_t size = sizeof(uint64_t) * SEGMENT_CELLS(SEGMENTS - 1);
+    void *block;
+    set_scene(true);
+    ck_assert_int_eq(yn_heap_alloc_zeroed(&me, &block, sizeof *lock + 64, YN_CACHE_LINE), 0);
+    yunta_rwlock *full = block;
+    int memory = memfd_create("cells", MFD_CLOEXEC);
+    ck_assert(memory >= 0 && ftruncate(memory, PIECE) == 0);
+    char *cells = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (size_t at = 0; at < size; at += PIECE)
+        ck_assert_ptr_ne(mmap(cells + at, PIECE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory, 0),
+                         MAP_FAILED);
+    close(memory);
+    for (size_t i = 0; i < PIECE / sizeof(uint64_t); i++)
+        ((uint64_t *)(void *)cells)[i] = reader.claim;
+    for (unsigned k = 0; k < SEGMENTS; k++)
+        full->segment[k] = (_Atomic uint64_t *)(void *)cells;
+    uint64_t behind[2] = {0, me.claim};
+    *(void **)(void *)((char *)full->segment + sizeof full->segment) = behind;
+    ck_assert_int_eq(enter(&me, full), -EAGAIN);
+    ck_assert_int_eq(yunta_rwlock_acquire_read(full, 0), -EAGAIN);
+    ck_assert(has_readers(&me, full));
+    memset(cells, 0, PIECE);
+    ck_assert(!has_readers(&me, full));
+    ck_assert(!leave(&me, full));
+    ck_assert_uint_eq(behind[0], 0);
+    ck_assert_uint_eq(behind[1], me.claim);
+    munmap(cells, size);
+    yn_heap_free(&me, full);
+    yunta_rwlock_destroy(lock);
+}
+END_TEST
+
+static yn_waits_seen holders_of(yn_waits_reader *read)
+{
+    yn_waits_seen seen = {.waiters = 1, .waiter = calloc(1, sizeof *seen.waiter)};
+    ck_assert_int_eq(read(&me, lock, &seen), 0);
+    return seen;
+}
+
+/* For who looks for deadlocks: each reader that lives, once, in whichever segment; and the writer. */
+START_TEST(who_has_it_is_found)
+{
+    set_scene(true);
+    ck_assert(leave(&reader, lock));
+    yn_self dead = join_by_hand(), other = join_by_hand();
+    ck_assert_int_eq(enter(&dead, lock), 0);
+    for (uint32_t i = 1; i < SEGMENT_CELLS(0); i++)
+        ck_assert_int_eq(enter(&me, lock), 0);
+    ck_assert_int_eq(enter(&other, lock), 0); /* in the next segment */
+    die(&dead);
+    yn_waits_seen seen = holders_of(yn_rwlock_read_readers);
+    ck_assert_uint_eq(seen.holders, 2);
+    ck_assert_uint_eq(seen.holder[0].process, me.claim);
+    ck_assert_uint_eq(seen.holder[1].process, other.claim);
+    ck_assert(seen.holder[0].thread == 0 && seen.holder[0].self == 0);
+    yn_waits_free(&seen);
+    seen = holders_of(yn_rwlock_read_writer); /* it is dead */
+    ck_assert(seen.holders == 0 && seen.waiter[0].is_open);
+    yn_waits_free(&seen);
+    _Atomic uint64_t *cells = lock->segment[0];
+    _Atomic uint64_t elsewhere[64] = {me.claim};
+    lock->segment[0] = elsewhere; /* what no arena has is not read */
+    seen = holders_of(yn_rwlock_read_readers);
+    ck_assert_uint_eq(seen.holders, 0);
+    yn_waits_free(&seen);
+    lock->segment[0] = cells;
+    yunta_rwlock_destroy(lock);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("read-write lock, looking");
     TCase *cases = test_case(suite, "limits");
     tcase_add_test(cases, the_limit_holds_and_the_next_one_is_told);
     tcase_add_test(cases, who_gives_up_wakes_those_who_wait_for_ever);
+    cases = test_case(suite, "cells");
+    tcase_add_test(cases, cells_of_dead_readers_are_used_again);
+    tcase_add_test(cases, who_dies_before_it_is_inside_is_not_told);
+    tcase_add_test(cases, there_is_a_most_of_readers);
+    tcase_add_test(cases, who_has_it_is_found);
     return suite;
 }
 
