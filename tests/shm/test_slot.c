@@ -278,6 +278,13 @@ END_TEST
 START_TEST(the_epoch_begins_anew_without_nobody)
 {
     make_team();
+    for (unsigned bit = 0; bit < 40; bit++) {
+        uint64_t epoch = UINT64_C(1) << bit;
+        atomic_store(&table->first[0].word, (epoch - 1) << 24 | YN_SLOT_FREE);
+        yn_claim claim = take(0);
+        ck_assert_uint_eq(claim, yn_claim_make(0, epoch));
+        end(claim);
+    }
     atomic_store(&table->first[0].word, (LAST_EPOCH - 1) << 24 | YN_SLOT_FREE);
     yn_claim last = take(0);
     ck_assert_uint_eq(last, yn_claim_make(0, LAST_EPOCH));
@@ -317,7 +324,7 @@ START_TEST(thousands_at_once_until_memory_runs_out)
 }
 END_TEST
 
-/* A table as large as it may be, all of whose segments are the same few pages over and over, and taken. */
+/* A table as large as it may be, whose segments are the same few pages over and over, and taken. */
 START_TEST(more_than_a_million_are_refused)
 {
     make_team();
@@ -332,13 +339,20 @@ START_TEST(more_than_a_million_are_refused)
     yn_slot_shared *slot = (yn_slot_shared *)(void *)all;
     for (int i = 0; i < block; i++)
         atomic_store(&slot[i].word, UINT64_C(1) << 24 | YN_SLOT_LIVE);
-    for (int k = 1; k < YN_SLOT_SEGMENTS; k++)
+    for (int k = 1; k < YN_SLOT_SEGMENTS - 1; k++)
         atomic_store(&table->segment[k], slot);
+    /* Of the last one, no number but the first 63 can stand in a claim: the rest is free, and is not taken. */
+    yn_slot_shared *last = mmap(NULL, most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ck_assert_ptr_ne(last, MAP_FAILED);
+    for (int i = 0; i < 63; i++)
+        atomic_store(&last[i].word, UINT64_C(1) << 24 | YN_SLOT_LIVE);
+    atomic_store(&table->segment[YN_SLOT_SEGMENTS - 1], last);
     for (int i = 0; i < 64; i++)
         take(0);
     ck_assert_int_eq(take_error(), -EAGAIN);
     ck_assert_int_eq(take_error(), -EAGAIN);
     munmap(all, most);
+    munmap(last, most);
     close(fd);
 }
 END_TEST

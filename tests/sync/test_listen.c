@@ -97,6 +97,29 @@ START_TEST(the_last_free_place_is_found)
 }
 END_TEST
 
+/* What lies in memory behind the last place is none. */
+START_TEST(nobody_stands_beyond_the_last_place)
+{
+    char *object = yunta_heap_alloc(64);
+    yn_listener_shared *l = by_word(object);
+    yn_listeners_shared *chain = chain_of(object);
+    yn_listener_shared *beyond = &chain->listener[chain->count];
+    yn_unlisten(l);
+    atomic_store(&beyond->who, self()->claim | YN_LISTEN_BY_WORD);
+    atomic_store(&beyond->object, (uintptr_t)object);
+    atomic_store(&beyond->target, (uintptr_t)&beyond->bell);
+    yn_listen_tell(self()->arena, object, true);
+    ck_assert_uint_eq(atomic_load(&beyond->bell), 0);
+    ck_assert_uint_eq(living(), 0);
+    atomic_store(&beyond->who, self()->claim | YN_LISTEN_DESCRIPTOR);
+    ck_assert_ptr_null(yn_listener_find(self(), object, 0));
+    atomic_store(&beyond->who, YN_LISTENER_WRITES | YN_LISTEN_BY_WORD);
+    ck_assert(yn_listen_is_sound(self()->arena, NULL));
+    *beyond = (yn_listener_shared){0};
+    yunta_heap_free(object);
+}
+END_TEST
+
 START_TEST(objects_are_spread_over_the_table)
 {
     enum { many = 256 };
@@ -293,6 +316,7 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "listen");
     tcase_add_test(cases, places_are_taken_and_given_back);
     tcase_add_test(cases, the_last_free_place_is_found);
+    tcase_add_test(cases, nobody_stands_beyond_the_last_place);
     tcase_add_test(cases, objects_are_spread_over_the_table);
     tcase_add_test(cases, only_who_listens_to_the_object_is_told);
     tcase_add_test(cases, a_doorbell_is_rung);
