@@ -25,11 +25,15 @@ RESULTS, SURVIVORS = "build/mutants/results.tsv", "tests/mutants/SURVIVORS.md"
 # What tests a file beside the tests that bear its name, the quickest first; and what is long, for those that are left.
 BESIDE = {
     "condition": "sync/test_eventcount",
+    "dict": "data/test_dict data/test_limits data/test_threads",
+    "heap": "shm/test_heap shm/test_heap_user shm/test_arena shm/test_shared shm/test_shared_limits",
     "listen": "comm/test_wait_many comm/test_queue_wait",
     "lock": "sync/test_owner_died sync/test_pid_reuse sync/test_deadlock_threads comm/test_wait_many sync/test_condition "
             "sync/test_deadlock",
     "once": "sync/test_barrier sync/test_thread_mark sync/test_limits",
     "recursive_lock": "sync/test_owner_died sync/test_thread_mark sync/test_rwlock sync/test_deadlock_threads sync/test_deadlock",
+    "queue": "comm/test_queue comm/test_queue_loan comm/test_queue_store comm/test_queue_many comm/test_queue_wait "
+             "comm/test_queue_dead_waiters comm/test_wait_many comm/test_queue_pains comm/test_queue_processes",
     "ring": "comm/test_queue comm/test_queue_many comm/test_queue_loan comm/test_queue_wait comm/test_queue_dead_waiters "
             "comm/test_queue_pains comm/test_queue_processes",
     "rwlock": "sync/test_owner_died sync/test_limits",
@@ -43,9 +47,13 @@ SCENES = {
     "barrier": "barrier barrier_disorder", "condition": "condition event signals", "once": "once", "latch": "latch latch_threads",
     "lock": "lock lock_threads lock_newcomers rwlock condition barrier", "recursive_lock": "recursive_lock", "rwlock": "rwlock",
     "semaphore": "semaphore", "ring": "queue_bounded queue_unbounded", "slot": "lock_newcomers lock",
-    "wait": "lock semaphore condition event barrier queue_bounded",
+    "wait": "lock semaphore condition event barrier queue_bounded", "heap": "heap queue_rings", "dict": "dict_nodes dict_in_place",
+    "queue": "queue_bounded queue_unbounded queue_rings queue_stores queue_rings_closed queue_stores_closed wait_many",
 }
 LONG = {
+    "dict": "crash/test_data_kill crash/test_data_random",
+    "heap": "crash/test_heap_kill crash/test_heap_random",
+    "queue": "comm/test_queue_random crash/test_queue_kill crash/test_queue_batch_kill crash/test_queue_store_kill",
     "waits": "crash/test_deadlock_kill",
     "listen": "crash/test_wait_many_kill sync/test_nudge",
     "barrier": "crash/test_barrier_kill crash/test_primitives_random",
@@ -62,6 +70,11 @@ LONG = {
 ALONE = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
 if subprocess.run([*ALONE, "true"], capture_output=True).returncode != 0:
     ALONE = []
+
+
+def of_file(table, stem):
+    """What the table says of the file, or of the first of those that have its first word."""
+    return table.get(stem, table.get(stem.split("_")[0], "")).split()
 
 
 def run(command, where=".", limit=120, **more):
@@ -103,10 +116,10 @@ class Judge:
         self.mutants = operators.mutants(name, self.text)
         self.plain, self.sim = flags(DEV, "yunta_objects"), flags(DEV, "yunta_sim_core")
         self.threads = flags(TSAN, "yunta_objects") if os.path.exists(TSAN + "/libyunta_testlib.a") else None
-        own = sorted(t[6:-2] for folder in ("sync", "shm", "comm") for t in glob.glob(f"tests/{folder}/test_{self.stem}*.c"))
+        own = sorted(t[6:-2] for folder in ("sync", "shm", "comm", "data") for t in glob.glob(f"tests/{folder}/test_{self.stem}*.c"))
         own.sort(key=lambda test: f'#include "{name[4:]}"' not in open(f"tests/{test}.c").read())  # those start nobody
-        self.tests = list(dict.fromkeys(own + BESIDE.get(self.stem, "").split() + ["sync/test_no_memory", "sync/test_threads"]))
-        self.long = LONG.get(self.stem, "").split()
+        self.tests = list(dict.fromkeys(own + of_file(BESIDE, self.stem) + ["sync/test_no_memory", "sync/test_threads"]))
+        self.long = of_file(LONG, self.stem)
         self.same = self.objects(self.sound.name, self.text)
 
     def objects(self, folder, text):
@@ -160,7 +173,7 @@ class Judge:
             return (f"sim.{scene}", lambda folder: self.linked(DEV, "sim", folder, "sim", self.sim),
                     ["--scene", scene, "--from", str(first), "--schedules", str(count)])
 
-        scenes = SCENES.get(self.stem, "").split()
+        scenes = of_file(SCENES, self.stem)
         yield from (simulated(scene, 0, 5000) for scene in scenes)
         if not is_same_code:
             yield from (test_of(test) for test in self.tests
