@@ -108,7 +108,7 @@ static debt_shared *find_own(yn_self *me, yunta_latch *latch)
 static bool make_own(yn_self *me, debt_shared *debt)
 {
     yn_claim who = atomic_load(&debt->who);
-    if (who != 0 && (yn_claim_is_alive(&me->arena->slots, who) || is_left_by_the_dead(me, debt)))
+    if (yn_claim_is_alive(&me->arena->slots, who) || is_left_by_the_dead(me, debt))
         return false;
     return atomic_compare_exchange_strong(&debt->who, &who, me->claim);
 }

@@ -51,7 +51,7 @@ static int look(yn_self *me, yunta_once *once)
     for (;;) {
         if (word == DONE)
             return 0;
-        if (word != 0 && yn_claim_is_alive(&me->arena->slots, word))
+        if (yn_claim_is_alive(&me->arena->slots, word))
             return yn_thread_is_me(me, &once->doer) ? -EDEADLK : 3;
         bool again = word != 0;
         if (atomic_compare_exchange_strong(&once->word, &word, me->claim))

@@ -24,19 +24,19 @@ DEV, TSAN = "build/dev", "build/tsan"
 RESULTS, SURVIVORS = "build/mutants/results.tsv", "tests/mutants/SURVIVORS.md"
 # What tests a file beside the tests that bear its name, the quickest first; and what is long, for those that are left.
 BESIDE = {
-    "condition": "sync/test_eventcount",
+    "condition": "sync/test_eventcount sync/test_deadlock_threads",
     "dict": "data/test_dict data/test_limits data/test_threads",
     "heap": "shm/test_heap shm/test_heap_user shm/test_arena shm/test_shared shm/test_shared_limits",
     "listen": "comm/test_wait_many comm/test_queue_wait",
     "lock": "sync/test_owner_died sync/test_pid_reuse sync/test_deadlock_threads comm/test_wait_many sync/test_condition "
             "sync/test_deadlock",
-    "once": "sync/test_barrier sync/test_thread_mark sync/test_limits",
+    "once": "sync/test_barrier sync/test_thread_mark sync/test_limits sync/test_deadlock_threads",
     "recursive_lock": "sync/test_owner_died sync/test_thread_mark sync/test_rwlock sync/test_deadlock_threads sync/test_deadlock",
     "queue": "comm/test_queue comm/test_queue_loan comm/test_queue_store comm/test_queue_many comm/test_queue_wait "
              "comm/test_queue_dead_waiters comm/test_wait_many comm/test_queue_pains comm/test_queue_processes",
     "ring": "comm/test_queue comm/test_queue_many comm/test_queue_loan comm/test_queue_wait comm/test_queue_dead_waiters "
             "comm/test_queue_pains comm/test_queue_processes",
-    "rwlock": "sync/test_owner_died sync/test_limits",
+    "rwlock": "sync/test_owner_died sync/test_limits sync/test_deadlock",
     "semaphore": "sync/test_bounded_semaphore sync/test_limits sync/test_deadlock",
     "slot": "shm/test_self shm/test_arena sync/test_pid_reuse",
     "waits": "sync/test_deadlock_threads sync/test_deadlock sync/test_deadlock_moves sync/test_lock_look sync/test_semaphore_look",

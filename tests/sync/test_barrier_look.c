@@ -211,6 +211,23 @@ START_TEST(what_lies_behind_a_barrier_is_left_alone)
 }
 END_TEST
 
+/* Its name stands there, but it has not been counted: it is to come yet, if it is expected. */
+START_TEST(who_has_not_been_counted_has_not_come)
+{
+    set_scene();
+    atomic_store(&barrier->cell[0], me.claim);
+    atomic_store(&barrier->cell[1], other.claim);
+    atomic_store(&barrier->arrived, 1);
+    ck_assert(yn_slot_declare_dead(&me.arena->slots, other.claim));
+    ck_assert(!lacks_a_party(&me, barrier));
+    atomic_store(&barrier->cell[3], other.claim);
+    ck_assert(lacks_a_party(&me, barrier));
+    atomic_store(&barrier->arrived, 2);
+    ck_assert(lacks_a_party(&me, barrier));
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
 /* In the middle of a change, with the lock. */
 START_TEST(who_dies_with_the_lock_breaks_the_round)
 {
@@ -263,6 +280,7 @@ static Suite *make(void)
     tcase_add_loop_test(cases, who_comes_hears_of_a_party_that_died, 0, 2);
     tcase_add_test(cases, a_round_leaves_its_parties_and_no_tickets);
     tcase_add_test(cases, what_lies_behind_a_barrier_is_left_alone);
+    tcase_add_test(cases, who_has_not_been_counted_has_not_come);
     tcase_add_test(cases, who_dies_with_the_lock_breaks_the_round);
     tcase_add_test(cases, who_can_have_no_memory_is_told_so);
     return suite;

@@ -92,6 +92,19 @@ static void die(yn_self *who)
     ck_assert(yn_slot_declare_dead(&me.arena->slots, who->claim));
 }
 
+/* Readers sleep until a writer has let go, which this one does not. */
+START_TEST(who_gives_up_tells_the_readers)
+{
+    set_scene(false);
+    uint32_t key = yn_event_key(&lock->released);
+    yn_event_announce(&lock->released);
+    ck_assert_int_eq(yn_lock_acquire(&me, &lock->writer, 0), -EOWNERDEAD);
+    ck_assert_int_eq(go_inside(&me, lock, -EOWNERDEAD, 0), -ETIMEDOUT);
+    ck_assert_uint_ne(yn_event_key(&lock->released), key);
+    yunta_rwlock_destroy(lock);
+}
+END_TEST
+
 START_TEST(cells_of_dead_readers_are_used_again)
 {
     set_scene(true);
@@ -217,6 +230,7 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "limits");
     tcase_add_test(cases, the_limit_holds_and_the_next_one_is_told);
     tcase_add_test(cases, who_gives_up_wakes_those_who_wait_for_ever);
+    tcase_add_test(cases, who_gives_up_tells_the_readers);
     cases = test_case(suite, "cells");
     tcase_add_test(cases, cells_of_dead_readers_are_used_again);
     tcase_add_test(cases, who_dies_before_it_is_inside_is_not_told);

@@ -242,6 +242,23 @@ START_TEST(a_seat_counts_if_its_thread_sleeps_for_what_has_holders)
 }
 END_TEST
 
+START_TEST(what_is_read_is_the_arenas)
+{
+    yunta_lock *lock = set_scene();
+    char *begin = (char *)me->arena, *end = begin + atomic_load(&me->arena->end);
+    ck_assert_uint_eq((uintptr_t)begin, me->arena->base);
+    ck_assert(yn_waits_can_read(me, begin, 64));
+    ck_assert(yn_waits_can_read(me, begin, (size_t)(end - begin)));
+    ck_assert(!yn_waits_can_read(me, begin, (size_t)(end - begin) + 1));
+    ck_assert(!yn_waits_can_read(me, begin - 8, 8));
+    ck_assert(yn_waits_can_read(me, end - 16, 16));
+    ck_assert(!yn_waits_can_read(me, end - 16, 17));
+    ck_assert(!yn_waits_can_read(me, end, 0));
+    ck_assert(!yn_waits_can_read(me, begin + 12, 8));
+    end_scene(lock);
+}
+END_TEST
+
 /* Nobody has it, or it is nothing of the arena's: then nothing is known. */
 START_TEST(who_waits_for_nobody_is_open)
 {
@@ -354,6 +371,7 @@ static Suite *make(void)
     tcase_add_test(cases, a_process_is_found_by_its_claim_alone);
     cases = test_case(suite, "read");
     tcase_add_test(cases, a_seat_counts_if_its_thread_sleeps_for_what_has_holders);
+    tcase_add_test(cases, what_is_read_is_the_arenas);
     tcase_add_test(cases, who_waits_for_nobody_is_open);
     tcase_add_test(cases, many_sit_there);
     tcase_add_test(cases, who_has_moved_is_open);
