@@ -76,6 +76,16 @@ static inline void yn_full_fence(void)
 #endif
 }
 
+/* The same right behind a compare-and-swap or the like, which on x86 is one itself. */
+static inline void yn_full_fence_after_swap(void)
+{
+#if defined(__x86_64__) && !defined(YN_THREAD_SANITIZER)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    yn_full_fence();
+#endif
+}
+
 static inline void yn_acquire_fence(void)
 {
 #if defined(YN_THREAD_SANITIZER)

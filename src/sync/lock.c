@@ -103,8 +103,10 @@ static YN_NOINLINE void tell_of_release(struct yunta_lock *lock, uint64_t word, 
 {
     if (word & YN_LOCK_WAITERS)
         yn_futex_wake(yn_claim_futex(&lock->word), sleepers);
-    if (word & YN_LOCK_LISTENS)
+    if (word & YN_LOCK_LISTENS) {
+        yn_acquire_fence(); /* with who set it: its place was written before, and letting go only releases */
         yn_listen_tell(yn_self_arena(), lock, false);
+    }
 }
 
 int yn_lock_release(yn_self *me, struct yunta_lock *lock)

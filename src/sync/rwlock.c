@@ -96,6 +96,7 @@ static int await_readers(yn_self *me, yunta_rwlock *lock, yn_deadline deadline)
     for (int r = 0;;) {
         uint32_t key = yn_event_key(&lock->readers);
         yn_event_announce(&lock->readers);
+        yn_full_fence_after_swap(); /* taking a lock is none: our claim stands before we look */
         if (!has_readers(me, lock))
             return 0;
         if (r != 0)
@@ -163,8 +164,8 @@ static int look(yn_self *me, yunta_rwlock *lock)
     return yn_claim_is_alive(&me->arena->slots, yn_claim_who(word)) ? 1 : 2;
 }
 
-/* The reader writes its cell, then looks at the writer's word; the writer writes its word, then looks at the cells,
- * each of it seq_cst or with something so between: one of them sees the other, and it is the reader that goes back. */
+/* The reader writes its cell, then looks at the writer's word; the writer writes its word, then looks at the cells;
+ * each of it seq_cst, or with a full fence between: one of them sees the other, and it is the reader that goes back. */
 static int try_read(yn_self *me, yunta_rwlock *lock)
 {
     int r = look(me, lock);

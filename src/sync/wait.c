@@ -127,6 +127,7 @@ uint32_t yn_wait_nudge_all(yn_arena_shared *arena)
         for (yn_seat_shared *seat = atomic_load(&slot->seats); seat; seat = atomic_load(&seat->next))
             nudged += nudge(seat, deaths);
     }
+    yn_full_fence(); /* no hint says that somebody listens: its place stands, or it looks later and sees the deaths */
     yn_listen_tell(arena, &arena->deaths, true);
     return nudged;
 }
