@@ -24,7 +24,7 @@ set(YUNTA_SIM_SCHEDULES 25000 CACHE STRING "How many schedules of each scene the
 foreach(scene lock lock_threads lock_newcomers recursive_lock rwlock semaphore signals condition event barrier
     barrier_disorder once latch latch_threads
     queue_bounded queue_unbounded queue_rings queue_stores queue_rings_closed queue_stores_closed heap
-    dict_nodes dict_slots dict_words wait_many pipe pipe_stream pipe_ways topic counters string vector)
+    dict_nodes dict_slots dict_words wait_many pipe pipe_stream pipe_ways topic counters string vector litmus)
   add_test(NAME sim.${scene} COMMAND sim --scene ${scene} --schedules ${YUNTA_SIM_SCHEDULES})
   set_tests_properties(sim.${scene} PROPERTIES LABELS sim TIMEOUT 120)
 endforeach()

@@ -37,6 +37,7 @@ sim_call *sim_call_begins(int kind, int argument, int index)
     call->list.size = 0;
     call->begun = ++now;
     call->ended = never;
+    sim_meet(); /* what has ended before this begins is known */
     return call;
 }
 
@@ -44,6 +45,7 @@ void sim_call_ends(sim_call *call, int answer)
 {
     call->answer = answer;
     call->ended = ++now;
+    sim_meet();
 }
 
 bool sim_call_has_ended(const sim_call *call)

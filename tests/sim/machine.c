@@ -10,11 +10,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { STACK_BYTES = 256 * 1024, SLICE_OF_THE_FIRST = 3000 };
-#define STEPS_MOST 3000000L  /* of one schedule: more is an endless loop */
-#define FOR_EVER 1000000000u /* ns: a sleeper that looks again once in a second is one that sleeps for ever */
+#define STEPS_MOST 3000000L /* of one schedule: more is an endless loop */
 
 sim_machine sim;
 
@@ -104,6 +102,12 @@ void sim_turn(void)
     to_main();
 }
 
+void sim_let_go(void)
+{
+    account();
+    to_main();
+}
+
 void sim_point(void)
 {
     if (--sim_left <= 0)
@@ -116,111 +120,14 @@ void sim_points(unsigned most)
         sim_point();
 }
 
-int sim_sched_yield(void);
-int sim_sched_yield(void)
-{
-    if (sim.current) {
-        account();
-        sim.current->priority = sim_below(1000);
-        to_main();
-    }
-    return 0;
-}
-
-/* Time passes as it is looked at, and when nobody can go on before it has. */
-int sim_clock_gettime(clockid_t clock, struct timespec *now);
-int sim_clock_gettime(clockid_t clock, struct timespec *now)
-{
-    (void)clock;
-    sim.now += 300;
-    *now = (struct timespec){.tv_sec = (time_t)(sim.now / 1000000000u), .tv_nsec = (long)(sim.now % 1000000000u)};
-    return 0;
-}
-
-int sim_cpu_count(void);
-int sim_cpu_count(void)
-{
-    return (int)sim.cpus;
-}
-
-/* Which one a thread runs on may change at any moment. */
-uint32_t sim_processor(void);
-uint32_t sim_processor(void)
-{
-    return 1 + sim_below(sim.cpus);
-}
-
-static void enter_kernel(void)
-{
-    if (sim_pending)
-        sim_drain(sim_pending);
-    sim_point();
-}
-
-int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
-int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
-{
-    if (!sim.current)
-        sim_fail(__FILE__, __LINE__, "who sets up and checks may not have to wait");
-    enter_kernel();
-    if (sim_pending) /* the point before may have been long ago, but nothing was stored since */
-        sim_drain(sim_pending);
-    if (atomic_load(word) != expected || (sim.spurious && sim_one_in(sim.spurious)))
-        return 0;
-    sim_thread *t = sim.current;
-    account();
-    t->word = word;
-    t->until = ns >= FOR_EVER ? UINT64_MAX : sim.now + ns;
-    t->state = SIM_ASLEEP;
-    t->result = 0;
-    if (sim_traces)
-        sim_trace("sleeps", (const void *)word, expected, __builtin_return_address(0));
-    to_main();
-    return t->result;
-}
-
-static void wake(sim_thread *t, int result)
-{
-    t->result = result;
-    if (t->state == SIM_STOPPED)
-        t->before = SIM_READY;
-    else
-        t->state = SIM_READY;
-    t->word = NULL;
-}
-
-static bool sleeps_on(const sim_thread *t, const _Atomic uint32_t *word)
-{
-    return t->word == word && (t->state == SIM_ASLEEP || (t->state == SIM_STOPPED && t->before == SIM_ASLEEP));
-}
-
-/* Any of those who sleep, as nobody promises which. */
-void sim_futex_wake(_Atomic uint32_t *word, int sleepers);
-void sim_futex_wake(_Atomic uint32_t *word, int sleepers)
-{
-    enter_kernel();
-    if (sim_traces)
-        sim_trace("wakes", (const void *)word, (uint64_t)sleepers, __builtin_return_address(0));
-    for (int woken = 0; woken < sleepers; woken++) {
-        sim_thread *found[SIM_THREADS];
-        unsigned n = 0;
-        for (int i = 0; i < sim.threads; i++)
-            if (sleeps_on(&sim.thread[i], word))
-                found[n++] = &sim.thread[i];
-        if (n == 0)
-            return;
-        wake(found[sim_below(n)], 0);
-    }
-}
-
 void sim_await(bool (*condition)(void))
 {
     while (!condition()) {
-        account();
         sim.current->condition = condition;
         sim.current->state = SIM_AWAITS;
-        to_main();
+        sim_let_go();
     }
+    sim_view_join_all(&sim.current->view);
 }
 
 static void begin_thread(void)
@@ -237,6 +144,7 @@ static void newcomer(int number)
 {
     int process = sim.current->process;
     sim.process[process].is_steady = true;
+    sim_view_join_all(&sim.current->view); /* as a child of whoever */
     sim_newcomer_join();
     sim.process[process].is_steady = false;
     scene->body(number);
@@ -255,6 +163,7 @@ static void prepare_thread(sim_thread *t, int process, int number, void (*run)(i
     t->word = NULL;
     t->condition = NULL;
     t->buffer.count = 0;
+    t->buffer.notes = 0;
 }
 
 static void prepare_threads(void)
@@ -299,7 +208,9 @@ static void plan_machine(void)
     sim.quantum = quanta[sim_below(8)];
     sim.by_priority = sim_one_in(3);
     sim.is_weak = sim_one_in(2);
+    sim.is_late = sim_one_in(2);
     sim.laziness = 1 + sim_below(6);
+    sim.lateness = 1u << (1 + sim_below(5));
     sim.weak_cas = sim_one_in(4) ? 4 + sim_below(20) : 0;
     sim.spurious = sim_one_in(4) ? 4 + sim_below(20) : 0;
     sim.cpus = sim_one_in(4) ? 2 : 1;
@@ -344,9 +255,11 @@ static void run(sim_thread *t)
     granted = sim_left = slice > 0 ? slice : 1;
     sim.current = t;
     sim_pending = sim.is_weak ? &t->buffer : NULL;
+    sim_looks = sim.is_late ? &t->view : NULL;
     sim_switch(&sim.main_sp, t->sp);
     sim.current = NULL;
     sim_pending = NULL;
+    sim_looks = NULL;
     sim_left = LONG_MAX;
     if (sim.by_priority && t->state == SIM_READY)
         t->priority = sim_below(t->priority + 1);
@@ -370,9 +283,9 @@ static void let_things_happen(void)
         if (t->state == SIM_STOPPED && sim_one_in(64))
             continue_process(t->process);
         if (t->state == SIM_ASLEEP && t->until <= sim.now && sim_one_in(3))
-            wake(t, -ETIMEDOUT);
+            sim_wake_up(t, -ETIMEDOUT);
         if (t->state == SIM_ASLEEP && sim.spurious && sim_one_in(8 * sim.spurious))
-            wake(t, 0);
+            sim_wake_up(t, 0);
         if (t->state == SIM_ABSENT && sim_newcomer_may_come()) {
             sim.newcomers++;
             t->state = SIM_READY;
@@ -402,10 +315,16 @@ static bool get_going(void)
     }
     if (first) {
         sim.now = first->until;
-        wake(first, -ETIMEDOUT);
+        sim_wake_up(first, -ETIMEDOUT);
         return true;
     }
-    return scene->rescue && scene->rescue();
+    if (!scene->rescue)
+        return false;
+    sim_view_join_all(&sim.first);
+    sim_looks = sim.is_late ? &sim.first : NULL;
+    bool helps = scene->rescue();
+    sim_looks = NULL;
+    return helps;
 }
 
 static void tell_of_hang(void)
@@ -473,6 +392,7 @@ bool sim_play(const sim_scene *of, uint64_t seed)
     sim.failure[0] = '\0';
     sim.current = NULL;
     sim_pending = NULL;
+    sim_looks = NULL;
     sim_left = LONG_MAX;
     sim.random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ UINT64_C(0x1234567);
     for (int i = 0; i < 4; i++)
@@ -484,6 +404,7 @@ bool sim_play(const sim_scene *of, uint64_t seed)
     plan_machine();
     plan_deaths();
     prepare_threads();
+    sim_views_begin();
     if (setjmp(failed) == 0) {
         if (scene->begin)
             scene->begin();

@@ -5,11 +5,33 @@
 
 #include "sim.h"
 
+/* How far each thread had come, as far as somebody knows: counted in what it has released. Beside the threads, who sets
+ * up and rescues, and all accesses that are seq_cst, in their order. */
+enum { SIM_FIRST = SIM_THREADS, SIM_ORDERED, SIM_CLOCKS };
+typedef struct sim_clock {
+    int32_t of[SIM_CLOCKS];
+} sim_clock;
+
+typedef struct sim_view {
+    sim_clock now;      /* what its thread knows to have happened */
+    sim_clock released; /* … when it last released by a fence: what its relaxed stores tell */
+    sim_clock heard;    /* what its relaxed loads were told: it knows that after a fence that acquires */
+    int number;
+} sim_view;
+
+/* What is known of a store when it is made. */
+typedef struct sim_note {
+    sim_clock told; /* to who acquires it */
+    int32_t when;
+    uint8_t by;
+    bool is_ordered;
+} sim_note;
+
 /* A store under way: done, as far as its thread can tell, and not yet seen by the others. */
 typedef struct sim_store {
     void *at;
     uint64_t value;
-    uint8_t size;
+    uint8_t size, note; /* which note of the buffer's */
     bool release;
 } sim_store;
 
@@ -18,6 +40,8 @@ enum { SIM_STORES = 8 };
 typedef struct sim_buffer {
     int count;
     sim_store store[SIM_STORES];
+    unsigned notes; /* a bit for each that is in use */
+    sim_note note[SIM_STORES];
 } sim_buffer;
 
 typedef enum sim_state {
@@ -43,6 +67,7 @@ typedef struct sim_thread {
     void (*run)(int number);
     yn_self me;
     sim_buffer buffer;
+    sim_view view;
 } sim_thread;
 
 typedef struct sim_process_plan {
@@ -64,14 +89,16 @@ typedef struct sim_machine {
     long turns, steps;
     int deaths, newcomers;
     /* How this schedule goes about it. */
-    unsigned quantum, laziness, weak_cas, spurious, cpus;
-    bool by_priority, is_weak;
+    unsigned quantum, laziness, lateness, weak_cas, spurious, cpus;
+    bool by_priority, is_weak, is_late;
+    sim_view first; /* what who sets up and rescues knows */
     char failure[512];
 } sim_machine;
 
 extern sim_machine sim;
 extern long sim_left;           /* accesses until the scheduler is asked */
 extern sim_buffer *sim_pending; /* of the thread that runs, if stores are delayed; else NULL */
+extern sim_view *sim_looks;     /* of the thread that runs, if loads may be late; else NULL */
 extern uintptr_t sim_base, sim_size;
 extern bool sim_traces;
 
@@ -80,9 +107,28 @@ void sim_drain(sim_buffer *buffer);
 void sim_drain_some(sim_buffer *buffer);
 void sim_touch(const void *at, size_t size);
 
+/* views.c */
+void sim_views_begin(void);
+void sim_views_forget(const void *at, size_t size);
+void sim_view_join(sim_view *view, const sim_view *other);
+void sim_view_join_all(sim_view *view);
+void sim_view_fence(sim_view *view, int order);
+void sim_note_store(sim_view *view, int order, sim_note *note);
+void sim_commit(const void *at, size_t size, const sim_note *note);
+uint64_t sim_load(const volatile void *at, size_t size, int order, uint64_t newest);
+bool sim_compare(const volatile void *at, size_t size, int failed, uint64_t expected, uint64_t *found);
+void sim_change(const volatile void *at, size_t size, int order);
+void sim_read(const void *from, size_t size);
+void sim_write(const void *to, size_t size);
+void sim_copy(void *to, const void *from, size_t size);
+
 /* machine.c */
 void sim_turn(void); /* the accesses granted are used up */
+void sim_let_go(void);
 bool sim_play(const sim_scene *scene, uint64_t seed);
+
+/* kernel.c */
+void sim_wake_up(sim_thread *t, int result);
 
 /* world.c */
 void sim_world_open(const sim_scene *scene);

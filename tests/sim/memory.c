@@ -34,6 +34,10 @@ static void remove_at(sim_buffer *buffer, int i)
     sim_store done = buffer->store[i];
     buffer->count--;
     memmove(&buffer->store[i], &buffer->store[i + 1], sizeof done * (size_t)(buffer->count - i));
+    if (sim.is_late) {
+        sim_commit(done.at, done.size, &buffer->note[done.note]);
+        buffer->notes &= ~(1u << done.note);
+    }
     write_now(done.at, done.value, done.size);
 }
 
@@ -108,7 +112,23 @@ static void delay(void *at, uint64_t value, size_t size, int order)
 {
     if (sim_pending->count == SIM_STORES)
         remove_at(sim_pending, 0);
-    sim_pending->store[sim_pending->count++] = (sim_store){at, value, (uint8_t)size, order > ACQUIRE};
+    sim_store *s = &sim_pending->store[sim_pending->count++];
+    *s = (sim_store){at, value, (uint8_t)size, 0, order > ACQUIRE};
+    if (sim_looks) {
+        s->note = (uint8_t)__builtin_ctz(~sim_pending->notes);
+        sim_pending->notes |= 1u << s->note;
+        sim_note_store(sim_looks, order, &sim_pending->note[s->note]);
+    }
+}
+
+static void store_now(void *at, uint64_t value, size_t size, int order)
+{
+    if (sim_looks && is_shared(at)) {
+        sim_note note;
+        sim_note_store(sim_looks, order, &note);
+        sim_commit(at, size, &note);
+    }
+    write_now(at, value, size);
 }
 
 static inline void read_plain(const void *at, size_t size, const void *pc)
@@ -117,6 +137,8 @@ static inline void read_plain(const void *at, size_t size, const void *pc)
     settle(at, size);
     if (sim_traces && is_shared(at))
         sim_trace("read", at, 0, pc);
+    if (sim_looks && is_shared(at))
+        sim_read(at, size);
 }
 
 static inline void write_plain(void *at, size_t size, const void *pc)
@@ -128,6 +150,8 @@ static inline void write_plain(void *at, size_t size, const void *pc)
     sim_touch(at, size);
     if (sim_traces)
         sim_trace("write", at, 0, pc);
+    if (sim_looks)
+        sim_write(at, size);
 }
 
 #define PC __builtin_return_address(0)
@@ -200,6 +224,8 @@ void __tsan_func_exit(void)
         settle(at, sizeof *at);                                                                                        \
         release(order);                                                                                                \
         uint##bits##_t old = *at;                                                                                      \
+        if (sim_looks && is_shared(at))                                                                                \
+            sim_change(at, sizeof *at, order);                                                                         \
         write_now((void *)(uintptr_t)at, (uint##bits##_t)(operation), sizeof *at);                                     \
         TRACE(#name, at, operation);                                                                                   \
         return old;                                                                                                    \
@@ -214,8 +240,11 @@ void __tsan_func_exit(void)
         if (sim_pending && sim_pending->count > 0 && find_own(at, sizeof *at, &own))                                   \
             return (uint##bits##_t)own;                                                                                \
         settle(at, sizeof *at);                                                                                        \
-        TRACE("load", at, *at);                                                                                        \
-        return *at;                                                                                                    \
+        uint##bits##_t value = *at;                                                                                    \
+        if (sim_looks && is_shared(at))                                                                                \
+            value = (uint##bits##_t)sim_load(at, sizeof *at, order, value);                                            \
+        TRACE(value == *at ? "load" : "load, late", at, value);                                                        \
+        return value;                                                                                                  \
     }                                                                                                                  \
     void __tsan_atomic##bits##_store(volatile uint##bits##_t *at, uint##bits##_t v, int order)                         \
     {                                                                                                                  \
@@ -224,7 +253,7 @@ void __tsan_func_exit(void)
         if (sim_pending && is_shared(at))                                                                              \
             delay((void *)(uintptr_t)at, v, sizeof *at, order);                                                        \
         else                                                                                                           \
-            write_now((void *)(uintptr_t)at, v, sizeof *at);                                                           \
+            store_now((void *)(uintptr_t)at, v, sizeof *at, order);                                                    \
     }                                                                                                                  \
     CHANGE(bits, exchange, v)                                                                                          \
     CHANGE(bits, fetch_add, old + v)                                                                                   \
@@ -236,16 +265,20 @@ void __tsan_func_exit(void)
                           int failed, const void *pc)                                                                  \
     {                                                                                                                  \
         settle(at, sizeof *at);                                                                                        \
-        uint##bits##_t old = *at;                                                                                      \
+        uint64_t old = *at;                                                                                            \
         bool same = old == *expected;                                                                                  \
+        if (sim_looks && is_shared(at))                                                                                \
+            same = sim_compare(at, sizeof *at, failed, *expected, &old);                                               \
         if (sim_traces && is_shared(at))                                                                               \
             sim_trace(same ? "swap" : "no swap", (const void *)(uintptr_t)at, same ? v : old, pc);                     \
         if (!same) {                                                                                                   \
             fence(failed);                                                                                             \
-            *expected = old;                                                                                           \
+            *expected = (uint##bits##_t)old;                                                                           \
             return 0;                                                                                                  \
         }                                                                                                              \
         release(order);                                                                                                \
+        if (sim_looks && is_shared(at))                                                                                \
+            sim_change(at, sizeof *at, order);                                                                         \
         write_now((void *)(uintptr_t)at, v, sizeof *at);                                                               \
         return 1;                                                                                                      \
     }                                                                                                                  \
@@ -282,6 +315,8 @@ void __tsan_atomic_thread_fence(int order)
 {
     if (order != RELAXED && sim_pending)
         sim_drain(sim_pending);
+    if (sim_looks)
+        sim_view_fence(sim_looks, order);
 }
 
 void __tsan_atomic_signal_fence(int order)
@@ -299,9 +334,17 @@ void *sim_memcpy(void *to, const void *from, size_t size)
         size_t n = size - at < PIECE ? size - at : PIECE;
         char *t = (char *)to + at;
         const char *f = (const char *)from + at;
-        read_plain(f, n, PC);
+        point(f);
+        settle(f, n);
+        if (sim_traces && is_shared(f))
+            sim_trace("copy", f, 0, PC);
+        char piece[PIECE];
+        if (sim_looks && is_shared(f))
+            sim_copy(piece, f, n);
+        else
+            memcpy(piece, f, n);
         write_plain(t, n, PC);
-        memcpy(t, f, n);
+        memcpy(t, piece, n);
     }
     return to;
 }

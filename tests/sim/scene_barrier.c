@@ -13,6 +13,7 @@ static yunta_once *once;
 static int arrived[rounds], index_taken[rounds][parties];
 static int doer, calls;
 static bool is_done, fails_first;
+static sim_datum brought[rounds][parties], done_once;
 
 static void set_up(void)
 {
@@ -24,6 +25,8 @@ static void begin(void)
 {
     memset(arrived, 0, sizeof arrived);
     memset(index_taken, 0, sizeof index_taken);
+    memset(brought, 0, sizeof brought);
+    done_once = (sim_datum){0};
     doer = calls = 0;
     is_done = false;
     fails_first = sim_one_in(4);
@@ -31,8 +34,8 @@ static void begin(void)
 
 static void meet(int who)
 {
-    (void)who;
     for (int round = 0; round < rounds; round++) {
+        sim_datum_write(&brought[round][who]);
         arrived[round]++;
         int r = yunta_barrier_wait(barrier, YUNTA_FOREVER);
         if (r < 0) {
@@ -41,6 +44,8 @@ static void meet(int who)
         }
         sim_check(r < parties && arrived[round] == parties);
         sim_check(index_taken[round][r]++ == 0);
+        for (int i = 0; i < parties; i++)
+            sim_datum_read(&brought[round][i]);
     }
     sim_check(yunta_barrier_leave(barrier) == 0);
 }
@@ -98,6 +103,7 @@ static int do_it(void *unused, bool again)
     sim_check(!left || again);
     sim_check(!again || sim_deaths() > 0);
     doer = sim_process();
+    sim_datum_write(&done_once);
     sim_points(6);
     doer = 0;
     if (fails_first && calls++ == 0)
@@ -129,6 +135,8 @@ static void run_once(int who)
         int r = yunta_once_run(once, do_it_again, NULL, limit);
         sim_check(r == 0 || (r == -ETIMEDOUT && limit != YUNTA_FOREVER) || (r == -EIO && fails_first));
         sim_check(r != 0 || is_done);
+        if (r == 0)
+            sim_datum_read(&done_once);
     }
 }
 

@@ -14,6 +14,7 @@ static yunta_event *event;
 static int tokens, made, taken;
 static bool is_through[SIM_THREADS];
 static bool wakes_all;
+static sim_datum guarded;
 
 static void set_up(void)
 {
@@ -27,6 +28,7 @@ static void begin(void)
     tokens = made = taken = 0;
     memset(is_through, 0, sizeof is_through);
     wakes_all = sim_one_in(3);
+    guarded = (sim_datum){0};
 }
 
 /* A maker is done, or all may know that it is dead. */
@@ -42,6 +44,7 @@ static bool no_more_will_come(void)
 static bool there_is_something(void *unused)
 {
     (void)unused;
+    sim_datum_read(&guarded);
     sim_point();
     return tokens > 0 || no_more_will_come();
 }
@@ -65,6 +68,7 @@ static void make_tokens(int who)
         bool inside = sim_one_in(2);
         take_lock();
         sim_point();
+        sim_datum_write(&guarded);
         tokens++;
         made++;
         if (inside)
@@ -98,6 +102,7 @@ static void take_tokens(int who)
         sim_check(r == 0);
         if (tokens == 0)
             break;
+        sim_datum_write(&guarded);
         tokens--;
         taken++;
         sim_check(yunta_lock_release(lock) == 0);
@@ -127,12 +132,14 @@ static void check_tokens(void)
 /* Event: thread 0 sets, the others wait. */
 static bool owed[SIM_THREADS], is_waiting[SIM_THREADS];
 static bool clears;
+static sim_datum before_it; /* what the setter did before it set the event for the first time */
 
 static void begin_event(void)
 {
     memset(owed, 0, sizeof owed);
     memset(is_waiting, 0, sizeof is_waiting);
     clears = sim_one_in(2);
+    before_it = (sim_datum){0};
 }
 
 static void note_who_sleeps(void)
@@ -145,6 +152,8 @@ static void set_or_wait(int who)
 {
     for (int i = 0; i < 2; i++) {
         if (who == 0) {
+            if (i == 0)
+                sim_datum_write(&before_it);
             note_who_sleeps();
             sim_check(yunta_event_set(event) == 0);
             if (clears)
@@ -156,6 +165,8 @@ static void set_or_wait(int who)
         int r = yunta_event_wait(event, limit);
         sim_check(r == 0 || (r == -ETIMEDOUT && limit != YUNTA_FOREVER));
         is_waiting[who] = owed[who] = false;
+        if (r == 0)
+            sim_datum_read(&before_it);
     }
 }
 

@@ -41,6 +41,7 @@ static uint32_t ask_number(int i)
     for (int k = 0; k < names; k++)
         sim_check(k == i || number_of[k] != number);
     number_of[i] = number;
+    sim_meet();
     return number;
 }
 
@@ -51,12 +52,14 @@ static void add(int what)
     begun[what] |= bit;
     sim_check(yunta_counters_add(counters, number, (int64_t)bit) == 0);
     done[what] |= bit;
+    sim_meet();
 }
 
 static void read_sum(int what)
 {
     if (what >= numbered && number_of[what - numbered] == unknown)
         return;
+    sim_meet();
     uint32_t number = what < numbered ? number_of_its_own[what] : (uint32_t)number_of[what - numbered];
     uint64_t before = done[what], sum = (uint64_t)yunta_counters_sum(counters, number);
     sim_check((before & ~sum) == 0 && (sum & ~begun[what]) == 0);
@@ -69,6 +72,7 @@ static int read_name(uint32_t number)
     int told = unknown, is = unknown;
     for (int i = 0; i < names; i++)
         told = number_of[i] == number ? i : told;
+    sim_meet();
     int r = yunta_counters_name(counters, number, buffer, sizeof buffer);
     sim_check(r == 0 || (r == -ENOENT && told == unknown));
     for (int i = 0; r == 0 && i < names; i++)

@@ -19,6 +19,13 @@ static op book[ops];
 static int booked, now;
 static bool wide; /* values of `nodes` are of three words */
 
+/* Whoever looks at the book learns of what stands in it. */
+static int moment(void)
+{
+    sim_meet();
+    return ++now;
+}
+
 typedef struct value {
     uint64_t word[3];
 } value;
@@ -127,9 +134,9 @@ static void look_up(uint32_t key)
 {
     value v;
     size_t size = 0;
-    int from = ++now, r = yunta_dict_get(dict, &key, sizeof key, &v, sizeof v, &size);
+    int from = moment(), r = yunta_dict_get(dict, &key, sizeof key, &v, sizeof v, &size);
     sim_check(r == 0 || r == -ENOENT);
-    now++;
+    moment();
     if (r == 0)
         had_value(key, number_of(key, &v, size), from);
     else
@@ -141,10 +148,10 @@ static void write_some(int who)
     for (int i = 0; i < turns; i++) {
         uint32_t key = sim_below(keys), number = sim_one_in(3) ? 0 : (uint32_t)(100 + who * turns + i);
         op *o = &book[booked++];
-        *o = (op){key, number, ++now, never};
+        *o = (op){key, number, moment(), never};
         int r = number ? put(key, number) : yunta_dict_remove(dict, &key, sizeof key);
         sim_check(r == 0 || (number == 0 && r == -ENOENT));
-        o->ended = ++now;
+        o->ended = moment();
         if (r == 0)
             continue;
         int from = o->begun;
@@ -158,7 +165,7 @@ static void go_through(void)
 {
     yunta_dict_iterator *it;
     yunta_dict_entry entry;
-    int came[keys] = {0}, from = ++now, r;
+    int came[keys] = {0}, from = moment(), r;
     sim_check(yunta_dict_iterate(&it, dict) == 0);
     while ((r = yunta_dict_next(it, &entry)) == 1) {
         uint32_t key;
@@ -167,12 +174,12 @@ static void go_through(void)
         memcpy(&key, entry.key, sizeof key);
         memcpy(&v, entry.value, entry.value_size);
         sim_check(key < keys && came[key]++ == 0);
-        now++;
+        moment();
         had_value(key, number_of(key, &v, entry.value_size), from);
     }
     sim_check(r == 0);
     yunta_dict_iterator_destroy(it);
-    now++;
+    moment();
     for (uint32_t key = 0; key < keys; key++)
         if (came[key] == 0)
             was_absent(key, from);

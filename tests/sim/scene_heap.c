@@ -5,8 +5,6 @@
 
 #include "shm/heap_map.h"
 
-#include <yunta/sync.h>
-
 enum { places = 16, acts = 4 };
 
 typedef struct held {
@@ -14,15 +12,9 @@ typedef struct held {
     size_t size;
 } held;
 
-static yunta_semaphore *published;
 static held place[places];
 static int count;                   /* of them */
 static bool in_hand[SIM_PROCESSES]; /* it allocates or frees one at this moment */
-
-static void set_up(void)
-{
-    sim_check(yunta_semaphore_create(&published, 0) == 0);
-}
 
 static void begin(void)
 {
@@ -43,7 +35,7 @@ static void alloc_one(size_t size)
     char *block = yn_heap_alloc_as(sim_me(), YN_HEAP_PLAIN, size, 0);
     sim_check(block != NULL);
     /* Whoever is given the block has seen what was done to it, as by any way of giving one. */
-    sim_check(yunta_semaphore_release(published) == 0);
+    sim_meet();
     for (int i = 0; i < count; i++)
         sim_check(block + size <= place[i].start || place[i].start + place[i].size <= block);
     place[count++] = (held){block, size};
@@ -57,6 +49,7 @@ static void free_one(void)
     held one = place[i];
     place[i] = place[--count];
     in_hand[p] = true;
+    sim_meet();
     sim_check(yn_heap_free_as(sim_me(), YN_HEAP_OWN, one.start) == -EINVAL);
     sim_check(yn_heap_free_as(sim_me(), YN_HEAP_PLAIN, one.start) == 0);
     in_hand[p] = false;
@@ -103,7 +96,6 @@ static void check(void)
 
 const sim_scene scene_heap = {
     .name = "heap",
-    .setup = set_up,
     .begin = begin,
     .body = alloc_and_free,
     .check = check,

@@ -12,6 +12,7 @@ static int begun, counted;         /* by anybody; the first also what one is at,
 static int owed[SIM_PROCESSES];    /* taken, and not begun to be counted */
 static bool amidst[SIM_PROCESSES]; /* of taking or counting */
 static bool is_open, is_broken, aborts;
+static sim_datum brought[SIM_THREADS][2]; /* by who owed a count then */
 
 static void set_up(void)
 {
@@ -24,6 +25,7 @@ static void begin(void)
     memset(owed, 0, sizeof owed);
     memset(amidst, 0, sizeof amidst);
     is_open = is_broken = false;
+    memset(brought, 0, sizeof brought);
     aborts = sim_one_in(16);
 }
 
@@ -93,17 +95,20 @@ static void wait_for_all(void)
     }
     sim_check(r == 0 || r == YUNTA_EBROKEN);
     note(r);
+    for (int i = 0; r == 0 && i < 2 * SIM_THREADS; i++)
+        sim_datum_read(&brought[i / 2][i % 2]);
 }
 
 /* At the end nobody alive owes anything, and nothing is left that nobody has taken. */
 static void count_to_the_last(int who)
 {
-    (void)who;
     int own = 0, r = 0;
     for (int i = 0; i < 2 && r != YUNTA_EBROKEN; i++) {
         int n = 1 + (int)sim_below(2);
-        if (sim_one_in(2) && (r = take(n)) == 0)
+        if (sim_one_in(2) && (r = take(n)) == 0) {
             own += n;
+            sim_datum_write(&brought[who][i]);
+        }
         sim_points(4);
         if (own > 0 && r != YUNTA_EBROKEN && sim_one_in(2)) {
             r = count(1 + (int)sim_below((unsigned)own));

@@ -12,6 +12,7 @@ static int breaker;   /* … and never will: the process that lets it go all the
 static bool broken;   /* … and has */
 static bool may_break;
 static int process_of[SIM_THREADS];
+static sim_datum guarded;
 
 static void set_up(void)
 {
@@ -23,6 +24,7 @@ static void begin(void)
 {
     inside = 0;
     in_doubt = broken = false;
+    guarded = (sim_datum){0};
     breaker = 0;
     may_break = sim_one_in(8);
 }
@@ -41,7 +43,9 @@ static void come_in(int who, int r)
     process_of[who] = sim_process();
     inside = who + 1;
     in_doubt = r == -EOWNERDEAD;
+    sim_datum_write(&guarded);
     sim_points(4);
+    sim_datum_write(&guarded);
     sim_check(inside == who + 1);
 }
 

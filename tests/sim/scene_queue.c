@@ -10,7 +10,8 @@ enum { putters = 2, getters = 2, messages = 5 };
 static yunta_queue *bounded, *unbounded, *queue;
 static bool begun[putters][messages], refused[putters][messages], put[putters][messages], got[putters][messages];
 static int last[getters][putters];
-static int most; /* that each getter takes */
+static sim_datum told_of[putters][messages]; /* what a message is about */
+static int most;                             /* that each getter takes */
 
 static void set_up(void)
 {
@@ -25,6 +26,7 @@ static void begin(yunta_queue *which)
     memset(refused, 0, sizeof refused);
     memset(put, 0, sizeof put);
     memset(got, 0, sizeof got);
+    memset(told_of, 0, sizeof told_of);
     for (int i = 0; i < getters; i++)
         for (int p = 0; p < putters; p++)
             last[i][p] = -1;
@@ -47,6 +49,7 @@ static void note(uint32_t item)
     sim_check(p < putters && i < messages);
     sim_check(begun[p][i] && !refused[p][i] && !got[p][i]);
     got[p][i] = true;
+    sim_datum_read(&told_of[p][i]);
 }
 
 static int some_limit(void)
@@ -60,6 +63,7 @@ static void put_some(int who)
         uint32_t item = (uint32_t)(who * 100 + i);
         int limit = some_limit();
         begun[who][i] = true;
+        sim_datum_write(&told_of[who][i]);
         int r = yunta_queue_put(queue, &item, limit);
         sim_check(r == 0 || r == YUNTA_ECLOSED || (r == -ETIMEDOUT && limit != YUNTA_FOREVER));
         put[who][i] = r == 0;

@@ -7,6 +7,7 @@
 
 static yunta_rwlock *lock;
 static bool reads[SIM_PROCESSES], writes[SIM_PROCESSES];
+static sim_datum guarded;
 static bool left_in_doubt; /* a writer has died inside since it was last marked consistent */
 
 static void set_up(void)
@@ -19,6 +20,7 @@ static void begin(void)
     memset(reads, 0, sizeof reads);
     memset(writes, 0, sizeof writes);
     left_in_doubt = false;
+    guarded = (sim_datum){0};
 }
 
 /* The living; who died writing puts all in doubt, who died reading is forgotten. */
@@ -45,6 +47,10 @@ static void stay(int r, bool to_write)
         writes[me] = true;
     else
         reads[me] = true;
+    if (to_write)
+        sim_datum_write(&guarded);
+    else
+        sim_datum_read(&guarded);
     sim_points(5);
     count(&readers, &writers);
     sim_check(to_write ? writers == 1 && readers == 0 : writers == 0);

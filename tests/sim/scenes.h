@@ -38,7 +38,8 @@
     SCENE(topic)                                                                                                       \
     SCENE(counters)                                                                                                    \
     SCENE(string)                                                                                                      \
-    SCENE(vector)
+    SCENE(vector)                                                                                                      \
+    SCENE(litmus)
 
 #define SIM_DECLARE(scene) extern const sim_scene scene_##scene;
 SIM_EACH_SCENE(SIM_DECLARE)

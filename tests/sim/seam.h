@@ -16,6 +16,13 @@ void *sim_memset(void *to, int byte, size_t size);
 #define memcpy sim_memcpy
 #define memset sim_memset
 
+/* Fences as they stand in C11, for the simulator to see: not the processor's, nor ThreadSanitizer's. */
+#include "base/base.h"
+#define yn_full_fence() atomic_thread_fence(memory_order_seq_cst)
+#define yn_full_fence_after_swap() yn_full_fence()
+#define yn_acquire_fence() atomic_thread_fence(memory_order_acquire)
+#define yn_release_fence() atomic_thread_fence(memory_order_release)
+
 #include "comm/queue.h"
 #include "os/cpu.h"
 #include "os/futex.h"

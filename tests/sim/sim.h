@@ -46,6 +46,20 @@ yn_self *sim_self_of(int who); /* of the thread `who` */
 void sim_point(void);
 void sim_points(unsigned most);
 
+/* Where threads learn of each other by the scene's book, as a program's would by any way of telling: who calls this
+ * knows from now on of all that was done by whoever has called it before. Without it, only what the library tells is
+ * known. */
+void sim_meet(void);
+
+/* Something of the program's in shared memory, that is read and written as any variable is. Fails if that is not
+ * ordered with what others have done to it. */
+typedef struct sim_datum {
+    int32_t written, read[SIM_THREADS + 2]; /* when, as memory.c counts; 0: never */
+    int writer;
+} sim_datum;
+void sim_datum_read(sim_datum *datum);
+void sim_datum_write(sim_datum *datum);
+
 uint64_t sim_random(void);
 static inline unsigned sim_below(unsigned n)
 {

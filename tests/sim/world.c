@@ -40,6 +40,8 @@ void sim_touch(const void *at, size_t size)
 void sim_fill(void *to, int byte, size_t size)
 {
     sim_touch(to, size);
+    if (sim_looks)
+        sim_write(to, size);
     memset(to, byte, size);
 }
 
@@ -71,7 +73,9 @@ int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes);
 int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes)
 {
     (void)fd;
-    sim_fill((void *)(sim_base + offset), 0, bytes);
+    sim_touch((void *)(sim_base + offset), bytes);
+    sim_views_forget((void *)(sim_base + offset), bytes);
+    memset((void *)(sim_base + offset), 0, bytes);
     return 0;
 }
 
@@ -197,8 +201,10 @@ void sim_watch_run(int number)
             if (!sim.process[p].is_dead || sim.process[p].is_buried)
                 continue;
             for (int i = 0; i < sim.threads; i++) /* what it had stored before it died was stored */
-                if (sim.thread[i].process == p)
+                if (sim.thread[i].process == p) {
                     sim_drain(&sim.thread[i].buffer);
+                    sim_view_join(&sim.current->view, &sim.thread[i].view);
+                }
             process[count] = p;
             dead[count++] = sim.process[p].claim;
         }
