@@ -1,13 +1,14 @@
 /* Dict: a hash map in shared memory, for any number of processes that read and write. What Python's Manager().dict()
  * is for, without a process in between.
  *
- * Keys and values are plain bytes, of any size or all of the sizes that the options say. All is copied in and out. Each
- * call but clear is one step: it happens as a whole at some moment between its beginning and its end, also when its
- * process is killed in the middle (then wholly, or not at all). Readers take no lock and write nothing: they never
- * wait, and a writer that is stopped or killed holds up no reader. A writer waits for others at the same stripe of the
- * dict, and takes over from a dead one.
+ * Keys and values are plain bytes, of any size or all of the sizes that the options say; keys have less than 32 MiB.
+ * All is copied in and out. Each call but clear is one step: it happens as a whole at some moment between its beginning
+ * and its end, also when its process is killed in the middle (then wholly, or not at all). Readers take no lock and
+ * write nothing: they never wait, and a writer that is stopped or killed holds up no reader. A writer waits for others
+ * at the same stripe of the dict, and takes over from a dead one.
  *
- * Where a size is said by the options (key_size, value_size), the same must be passed: -EINVAL else, as for NULL.
+ * Where a size is said by the options (key_size, value_size), the same must be passed: -EINVAL else, as for NULL and
+ * for a key that is too long.
  * All calls that write: -ENOMEM, and nothing is changed. */
 #ifndef YUNTA_DICT_H
 #define YUNTA_DICT_H

@@ -10,7 +10,7 @@ enum {
 
 static inline bool is_key_size(const yunta_dict *dict, size_t size)
 {
-    return dict->key_size == size || (dict->key_size == 0 && size <= PTRDIFF_MAX);
+    return dict->key_size == size || (dict->key_size == 0 && size <= YN_KEY_MOST);
 }
 
 static inline bool is_value_size(const yunta_dict *dict, size_t size)
@@ -174,13 +174,12 @@ static void write_entry(yn_entry *entry, const yn_key *key, const void *value, s
 
 static yn_node_shared *make_node(yn_self *me, const yn_key *key, const void *value, size_t size)
 {
-    if (size > YN_ARENA_MOST || key->size > YN_ARENA_MOST)
+    if (size > YN_ARENA_MOST)
         return NULL;
     yn_node_shared *node = yn_heap_alloc(me, node_bytes(key->size, size), YN_NODE_UNIT);
     if (!node)
         return NULL;
-    node->key_size = key->size;
-    node->value_size = size;
+    node->sizes = (uint64_t)size << YN_KEY_BITS | key->size;
     write_entry(node->entry, key, value, size, YN_IN_NODES);
     return node;
 }

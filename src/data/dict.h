@@ -1,9 +1,9 @@
 /* Inside a dict: stripes, each with a lock for its writers, a table of slots, and nodes. README.md has the invariants,
  * and why neither a death nor a reader without a lock can see half of anything.
  *
- * A few bits of a key's hash choose the stripe, its upper 31 bits are the tag. A table is an array of 2^n slots, looked
+ * A few bits of a key's hash choose the stripe, its upper 30 bits are the tag. A table is an array of 2^n slots, looked
  * through four at a time, from the four on that the tag's upper bits say. A slot's word is 0 (never used), GONE (an
- * entry was there), or the tag and, below it, a node's place in the arena, in units of 64 bytes. So the table grows
+ * entry was there), or the tag and, below it, a node's place in the arena, in units of 32 bytes. So the table grows
  * without a look at a node, and in the order of the tags, which is also the order in which one iterates.
  *
  * Where all keys are of one size, and short, and all values are one word, entries need no nodes: they stand in their
@@ -18,25 +18,27 @@
 
 #include <yunta/dict.h>
 
-#define YN_TAG_BITS 31u
-#define YN_PLACE_BITS 33u
+#define YN_TAG_BITS 30u
+#define YN_PLACE_BITS 34u
 #define YN_WORD_GONE UINT64_C(1)
 #define YN_WORD_IN_PLACE UINT64_C(2) /* this bit of a hash says no more than the stripe does */
 #define YN_LOOK 4u                   /* slots looked at together */
 #define YN_TABLE_LEAST 3u            /* log2 of the slots of the smallest table */
 #define YN_STRIPES_MOST 65536u
 #define YN_STRIPES_USUALLY 64u
-#define YN_NODE_UNIT 64u
+#define YN_NODE_UNIT 32u
+#define YN_TABLE_UNIT 64u
+#define YN_KEY_BITS 25u /* of a node that say its key's size */
+#define YN_KEY_MOST ((UINT64_C(1) << YN_KEY_BITS) - 1)
 #define YN_KEY_IN_PLACE_MOST 24u /* bytes of a key that stands in its slot */
 
 /* An entry is its key, up to a multiple of 8 bytes, and its value, likewise. Once in a table all of it stays as it is
  * until it is removed, but for a value of up to 8 bytes: that is one word, stored whole. */
 typedef unsigned char yn_entry;
 
-/* An entry with a place of its own. */
+/* An entry with a place of its own. With a text of up to 16 bytes and a number it is half a line. */
 typedef struct yn_node_shared {
-    uint64_t key_size;
-    uint64_t value_size;
+    uint64_t sizes; /* the value's << YN_KEY_BITS | the key's */
     yn_entry entry[];
 } yn_node_shared;
 
@@ -147,12 +149,12 @@ static inline const yn_node_shared *yn_entry_node(const yn_entry *entry)
 
 static inline uint64_t yn_entry_key_size(const yunta_dict *dict, const yn_entry *entry)
 {
-    return dict->key_size ? dict->key_size : yn_glance(&yn_entry_node(entry)->key_size);
+    return dict->key_size ? dict->key_size : yn_glance(&yn_entry_node(entry)->sizes) & YN_KEY_MOST;
 }
 
 static inline uint64_t yn_entry_value_size(const yunta_dict *dict, const yn_entry *entry)
 {
-    return dict->value_size ? dict->value_size : yn_glance(&yn_entry_node(entry)->value_size);
+    return dict->value_size ? dict->value_size : yn_glance(&yn_entry_node(entry)->sizes) >> YN_KEY_BITS;
 }
 
 static inline yn_entry *yn_entry_value(yn_entry *entry, size_t key_size)

@@ -164,7 +164,7 @@ void yn_stripe_drop_table(yn_self *me, yunta_dict *dict, yn_stripe_shared *strip
 static int make_table(yn_self *me, const yunta_dict *dict, unsigned log2, void **block)
 {
     size_t bytes = dict->stride * sizeof(uint64_t);
-    return log2 <= YN_TAG_BITS ? yn_heap_alloc_zeroed(me, block, bytes << log2, YN_NODE_UNIT) : -ENOMEM;
+    return log2 <= YN_TAG_BITS ? yn_heap_alloc_zeroed(me, block, bytes << log2, YN_TABLE_UNIT) : -ENOMEM;
 }
 
 int yn_stripe_resize(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe)
@@ -183,7 +183,7 @@ int yn_stripe_resize(yn_self *me, yunta_dict *dict, yn_stripe_shared *stripe)
         }
         bool due = yn_stripe_is_full(stripe) || yn_stripe_is_sparse(dict, stripe);
         if (due && log2_wanted(dict, stripe) == wanted) {
-            replace_table(me, dict, stripe, ((uint64_t)(uintptr_t)block - dict->base) / YN_NODE_UNIT << 6 | wanted);
+            replace_table(me, dict, stripe, ((uint64_t)(uintptr_t)block - dict->base) / YN_TABLE_UNIT << 6 | wanted);
             return 0;
         }
         yn_heap_free(me, block);

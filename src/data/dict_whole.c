@@ -169,7 +169,7 @@ int yunta_dict_create(yunta_dict **dict, const yunta_dict_options *options)
     const yunta_dict_options *o = options ? options : &defaults;
     if (!dict || memcmp(o->reserved, defaults.reserved, sizeof o->reserved) != 0 || o->stripes > YN_STRIPES_MOST)
         return -EINVAL;
-    if (o->key_size > YN_ARENA_MOST || o->value_size > YN_ARENA_MOST || o->capacity > YN_ARENA_MOST / sizeof(uint64_t))
+    if (o->key_size > YN_KEY_MOST || o->value_size > YN_ARENA_MOST || o->capacity > YN_ARENA_MOST / sizeof(uint64_t))
         return -EOVERFLOW;
     int r;
     yn_self *me = yn_self_get(&r);

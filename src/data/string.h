@@ -31,4 +31,7 @@ int yn_string_replace(yn_self *me, yunta_string *string, const void *expected, s
                       size_t size);
 int yn_string_get(yunta_string *string, void *buffer, size_t capacity, size_t *size);
 
+/* Whether all invariants hold of a string that nobody is using, and whose last writer did not die over it. */
+bool yn_string_is_sound(yn_self *me, yunta_string *string);
+
 #endif

@@ -42,4 +42,7 @@ int yn_vector_set(yn_self *me, yunta_vector *vector, uint64_t index, const void 
 int yn_vector_resize(yn_self *me, yunta_vector *vector, uint64_t size);
 int yn_vector_get(yunta_vector *vector, uint64_t index, void *element);
 
+/* Whether all invariants hold of a vector that nobody is using, and whose last writer did not die over it. */
+bool yn_vector_is_sound(yn_self *me, yunta_vector *vector);
+
 #endif

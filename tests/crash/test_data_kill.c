@@ -245,6 +245,7 @@ static void check_vector(void *context, long point)
     ck_assert_int_eq(yunta_vector_set(s->vector, 0, &(wide){6, 6, 6}), 0);
     ck_assert_uint_eq(((wide *)yunta_vector_at(s->vector, 0))->c, 6);
     ck_assert_uint_eq(((wide *)yunta_vector_at(s->vector, index))->c, 5);
+    ck_assert(yn_vector_is_sound(guest_self(), s->vector));
     yunta_vector_destroy(s->vector);
 }
 
@@ -309,6 +310,7 @@ static void check_string(void *context, long point)
     size_t before = yunta_string_size(s->string);
     ck_assert_int_eq(yunta_string_append(s->string, "?", 1), 0);
     ck_assert_uint_eq(yunta_string_size(s->string), before + 1);
+    ck_assert(yn_string_is_sound(guest_self(), s->string));
     yunta_string_destroy(s->string);
 }
 

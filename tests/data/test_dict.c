@@ -165,6 +165,7 @@ START_TEST(what_makes_no_sense_is_refused)
     ck_assert_int_eq(yunta_dict_create(&dict, &(yunta_dict_options){.stripes = 65537}), -EINVAL);
     ck_assert_int_eq(yunta_dict_create(&dict, &(yunta_dict_options){.reserved = {0, 1}}), -EINVAL);
     ck_assert_int_eq(yunta_dict_create(&dict, &(yunta_dict_options){.key_size = SIZE_MAX}), -EOVERFLOW);
+    ck_assert_int_eq(yunta_dict_create(&dict, &(yunta_dict_options){.key_size = 32 << 20}), -EOVERFLOW);
     ck_assert_int_eq(yunta_dict_create(&dict, &(yunta_dict_options){.value_size = SIZE_MAX}), -EOVERFLOW);
     ck_assert_int_eq(yunta_dict_create(&dict, &(yunta_dict_options){.capacity = SIZE_MAX}), -EOVERFLOW);
     ck_assert_ptr_null(dict);
@@ -199,7 +200,7 @@ START_TEST(what_makes_no_sense_is_refused)
     yunta_dict_destroy(fixed);
     fixed = new_dict(NULL);
     ck_assert_int_eq(yunta_dict_put(fixed, "k", 1, b, SIZE_MAX / 2), -ENOMEM);
-    ck_assert_int_eq(yunta_dict_put(fixed, "k", SIZE_MAX, b, 8), -EINVAL); /* there is no such key */
+    ck_assert_int_eq(yunta_dict_put(fixed, "k", 32 << 20, b, 8), -EINVAL); /* there is no such key */
     ck_assert_int_eq(yunta_dict_get(fixed, "k", SIZE_MAX, b, 8, &size), -EINVAL);
     ck_assert_int_eq(yunta_dict_remove(fixed, "k", SIZE_MAX), -EINVAL);
     ck_assert_uint_eq(yunta_dict_size(fixed), 0);

@@ -3,6 +3,8 @@
  * Read next: ../crash/test_data_kill.c; src/data/README.md. */
 #include "../proc/helpers.h"
 
+#include "data/string.h"
+
 static yunta_string *new_string(void)
 {
     yunta_string *string = NULL;
@@ -18,6 +20,12 @@ static void is(yunta_string *string, const char *text)
     ck_assert_uint_eq(size, strlen(text));
     ck_assert_mem_eq(buffer, text, size);
     ck_assert_uint_eq(yunta_string_size(string), size);
+}
+
+static bool is_sound(yunta_string *string)
+{
+    int error;
+    return yn_string_is_sound(yn_self_get(&error), string);
 }
 
 START_TEST(it_changes_as_a_whole)
@@ -42,6 +50,7 @@ START_TEST(it_changes_as_a_whole)
     is(s, "");
     ck_assert_int_eq(yunta_string_replace(s, NULL, 0, "de nada", 7), 0);
     is(s, "de nada");
+    ck_assert(is_sound(s));
     ck_assert_ptr_null(yunta_string_destroy(s));
 }
 END_TEST
@@ -59,6 +68,7 @@ START_TEST(a_long_one)
     for (size_t i = 0; i < size; i += 16)
         ck_assert_mem_eq(text + i, "0123456789abcdef", 16);
     free(text);
+    ck_assert(is_sound(s));
     yunta_string_destroy(s);
 }
 END_TEST
@@ -83,6 +93,7 @@ START_TEST(what_makes_no_sense_is_refused)
     ck_assert_int_eq(yunta_string_set(s, b, SIZE_MAX / 2), -ENOMEM);
     ck_assert_int_eq(yunta_string_append(s, b, SIZE_MAX / 2), -ENOMEM);
     is(s, "");
+    ck_assert(is_sound(s));
     yunta_string_destroy(s);
 }
 END_TEST
@@ -131,7 +142,9 @@ START_TEST(several_processes_at_once)
     for (int i = 0; i <= workers; i++)
         ck_assert_uint_eq(count[i], (size_t)turns * 8);
     free(log);
+    ck_assert(is_sound(c.text));
     yunta_string_destroy(c.text);
+    ck_assert(is_sound(c.log));
     yunta_string_destroy(c.log);
 }
 END_TEST

@@ -3,6 +3,8 @@
  * Read next: ../crash/test_data_kill.c; src/data/README.md. */
 #include "../proc/helpers.h"
 
+#include "data/vector.h"
+
 struct wide {
     uint64_t a, b, c;
 };
@@ -13,6 +15,12 @@ static yunta_vector *new_vector(size_t element_size, size_t capacity)
     yunta_vector_options options = {.element_size = element_size, .capacity = capacity};
     ck_assert_int_eq(yunta_vector_create(&vector, &options), 0);
     return vector;
+}
+
+static bool is_sound(yunta_vector *vector)
+{
+    int error;
+    return yn_vector_is_sound(yn_self_get(&error), vector);
 }
 
 START_TEST(elements_come_and_go_at_the_end)
@@ -43,6 +51,7 @@ START_TEST(elements_come_and_go_at_the_end)
     ck_assert_ptr_null(yunta_vector_at(v, 49998));
     ck_assert_int_eq(yunta_vector_get(v, 49998, &x), -ERANGE);
     ck_assert_int_eq(yunta_vector_set(v, 49998, &x), -ERANGE);
+    ck_assert(is_sound(v));
     ck_assert_ptr_null(yunta_vector_destroy(v));
 }
 END_TEST
@@ -68,6 +77,7 @@ START_TEST(it_is_cut_and_filled_up_with_zeros)
     ck_assert_uint_eq(cursor, 300);
     ck_assert_int_eq(yunta_vector_resize(v, 0), 0);
     ck_assert_int_eq(yunta_vector_pop(v, NULL), -ENOENT);
+    ck_assert(is_sound(v));
     yunta_vector_destroy(v);
 }
 END_TEST
@@ -126,6 +136,7 @@ START_TEST(what_makes_no_sense_is_refused)
     ck_assert_int_eq(yunta_vector_next(v, &cursor, NULL), -EINVAL);
     ck_assert_int_eq(yunta_vector_next(v, &cursor, &x), 0);
     ck_assert_ptr_null(yunta_vector_destroy(NULL));
+    ck_assert(is_sound(v));
     yunta_vector_destroy(v);
 }
 END_TEST
@@ -168,6 +179,7 @@ START_TEST(several_processes_at_once)
     for (int i = 0; i < workers; i++)
         end_is(child[i], 0);
     ck_assert_uint_eq(yunta_vector_size(v), (size_t)(turns / 3 * 2 * (workers + 1)));
+    ck_assert(is_sound(v));
     yunta_vector_destroy(v);
 }
 END_TEST

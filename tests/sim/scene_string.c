@@ -140,10 +140,7 @@ static void check(void)
     append();
     get(&list);
     sim_history_check(&(sim_list){1, {first_piece}}, apply);
-    yn_text_shared *text = atomic_load(&string->text);
-    sim_check(!atomic_load(&string->coming) && !atomic_load(&string->going));
-    sim_check(text && atomic_load(&text->size) <= text->capacity);
-    sim_check(text->capacity + sizeof *text <= yn_heap_usable(sim_me(), text));
+    sim_check(yn_string_is_sound(sim_me(), string));
     yunta_string_destroy(string);
     uint64_t blocks = sim_blocks();
     sim_check(blocks >= blocks_at_first && blocks <= blocks_at_first + (unsigned)sim_deaths());

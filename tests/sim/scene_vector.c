@@ -152,7 +152,7 @@ static void check(void)
     push();
     read_all();
     sim_history_check(&first[which], apply);
-    sim_check(atomic_load(&vector->turn) % 2 == 0 && !atomic_load(&vector->going));
+    sim_check(yn_vector_is_sound(sim_me(), vector));
     for (int k = 0; k < kinds; k++)
         yunta_vector_destroy(kind[k]);
     uint64_t blocks = sim_blocks();
