@@ -94,7 +94,7 @@ static void tell_all(telling *t)
 {
     for (size_t i = 0; i < t->seen->waiters; i++) {
         yn_waiter *waiter = &t->seen->waiter[i];
-        while (waiter && !waiter->is_told && (waiter->is_in || (t->all && waiter->holders > 0)))
+        while (waiter && !waiter->is_told && (waiter->is_in || t->all))
             waiter = tell_waiter(t, waiter);
     }
 }

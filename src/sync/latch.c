@@ -199,7 +199,7 @@ static uint64_t pay(yn_self *me, yunta_latch *latch, uint64_t n)
 {
     debts_walk walk = all_debts(latch);
     for (debt_shared *debt; (debt = next_debt(&walk));)
-        if (n > 0 && atomic_load(&debt->who) == me->claim)
+        if (atomic_load(&debt->who) == me->claim)
             n -= take_off_some(&debt->owed, n);
     return n;
 }

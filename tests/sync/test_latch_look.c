@@ -182,6 +182,33 @@ START_TEST(rows_are_added_and_used_again)
 }
 END_TEST
 
+/* In rows that were added while others owed: all of them count, whoever pays first. */
+START_TEST(many_owe_at_once)
+{
+    enum { members = 40 };
+    static yn_self member[members];
+    set_scene(2 * members);
+    for (int i = 0; i < members; i++) {
+        member[i] = join_by_hand();
+        ck_assert_int_eq(take(&member[i], latch, 1 + (uint64_t)(i % 2)), 0);
+        ck_assert_int_eq(yunta_latch_pending(latch), 2 * members);
+    }
+    for (int i = 0; i < members; i++)
+        ck_assert_uint_eq(owed_by_us(&member[i], latch), 1 + (uint64_t)(i % 2));
+    ck_assert_uint_eq(atomic_load(&latch->untaken), members / 2);
+    for (int i = 1; i < members; i++)
+        ck_assert_int_eq(count_down(&member[i], latch, 1 + (uint64_t)(i % 2)), 0);
+    ck_assert_int_eq(yunta_latch_pending(latch), members / 2 + 1);
+    die(&member[1]);
+    ck_assert_uint_eq(look(&me, latch), 0);
+    die(&member[0]);
+    ck_assert_uint_eq(look(&me, latch), BROKEN);
+    ck_assert_int_eq(take(&me, latch, 1), YUNTA_EBROKEN);
+    ck_assert_int_eq(count_down(&me, latch, 1), YUNTA_EBROKEN);
+    unset_scene();
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("latch, looking");
@@ -191,6 +218,7 @@ static Suite *make(void)
     tcase_add_test(cases, who_comes_too_late_leaves_nothing);
     tcase_add_test(cases, threads_of_one_process_pay_each_others_debts);
     tcase_add_test(cases, rows_are_added_and_used_again);
+    tcase_add_test(cases, many_owe_at_once);
     return suite;
 }
 

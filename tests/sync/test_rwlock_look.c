@@ -181,7 +181,16 @@ START_TEST(there_is_a_most_of_readers)
     ck_assert_uint_eq(behind[0], 0);
     ck_assert_uint_eq(behind[1], me.claim);
     munmap(cells, size);
-    yn_heap_free(&me, full);
+    for (unsigned k = 0; k < SEGMENTS; k++)
+        full->segment[k] = NULL;
+    yunta_heap_stats before, after;
+    ck_assert_ptr_nonnull(block = yunta_heap_alloc(64));
+    *(void **)(void *)((char *)full->segment + sizeof full->segment) = block;
+    ck_assert_int_eq(yunta_heap_read_stats(&before), 0);
+    yunta_rwlock_destroy(full);
+    ck_assert_int_eq(yunta_heap_read_stats(&after), 0);
+    ck_assert_uint_eq(after.own_blocks, before.own_blocks - 1);
+    yunta_heap_free(block);
     yunta_rwlock_destroy(lock);
 }
 END_TEST

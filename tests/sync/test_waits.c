@@ -7,15 +7,28 @@
 #include <unistd.h>
 
 static void *get_more(void *old, size_t size);
+static void give_back(void *block);
 #define realloc get_more
+#define free give_back
 #include "sync/waits.c"
 #undef realloc
+#undef free
 
 static long failing_call = -1; /* which one gets no memory; -1: none */
+static long blocks;
 
 static void *get_more(void *old, size_t size)
 {
-    return failing_call-- == 0 ? NULL : realloc(old, size);
+    if (failing_call-- == 0)
+        return NULL;
+    blocks += old == NULL;
+    return realloc(old, size);
+}
+
+static void give_back(void *block)
+{
+    blocks -= block != NULL;
+    free(block);
 }
 
 enum { MOST_PROCESSES = 3, MOST_WAITERS = 5, PICTURES = 4000 };
@@ -142,6 +155,7 @@ START_TEST(what_is_judged_is_what_the_words_mean)
         }
         yn_waits_free(&seen);
         ck_assert_ptr_null(seen.waiter);
+        ck_assert_int_eq(blocks, 0);
     }
     ck_assert_uint_gt(circles, PICTURES / 100);
 }
