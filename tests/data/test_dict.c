@@ -120,7 +120,7 @@ static int change_as_wished(void *value, size_t *size, bool *present, void *cont
         put_text(w->meddle, "k", "by another");
     *present = w->present;
     *size = w->size;
-    if (w->present && w->size <= 16)
+    if (w->value && w->size <= 16)
         memcpy(value, w->value, w->size);
     return w->result;
 }

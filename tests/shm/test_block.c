@@ -311,7 +311,9 @@ static int be_guest(int socket)
         return 3;
     if (yunta_block_open(&readable, fd, &(yunta_block_options){.read_only = true, .only_frozen = true}) != 0)
         return 4;
-    return is_filled(readable) ? 0 : 5;
+    bool filled = is_filled(readable);
+    yunta_block_destroy(readable);
+    return filled ? 0 : 5;
 }
 
 START_TEST(a_program_of_its_own_is_sent_blocks)
