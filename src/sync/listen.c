@@ -28,7 +28,7 @@ static yn_listener_shared *take_in(yn_self *me, yn_listeners_shared *block)
     uint32_t first = atomic_load_explicit(&block->vacant, memory_order_relaxed);
     for (uint32_t i = 0; i < block->count; i++) {
         uint32_t n = first + i < block->count ? first + i : first + i - block->count;
-        if (n >= block->count || !take(me, &block->listener[n]))
+        if (!take(me, &block->listener[n]))
             continue;
         atomic_store_explicit(&block->vacant, n + 1 < block->count ? n + 1 : 0, memory_order_relaxed);
         return &block->listener[n];

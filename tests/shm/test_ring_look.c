@@ -109,7 +109,7 @@ START_TEST(the_front_is_what_it_was_at_one_moment)
             if (kind == 0)
                 put_one();
             at_look(&yn_ring_cell(ring, 0)->word, look, kind == 0 ? get_one : kind == 1 ? put_one : put_and_get);
-            int r = yn_ring_front(&mine, ring, &position);
+            yn_ring_result r = yn_ring_front(&mine, ring, &position);
             happens = NULL; /* ours do not count */
             went_on = has_happened;
             uint64_t head = atomic_load(&ring->head), ready = yn_ring_lap(ring, head) << 4 | YN_CELL_READY;
@@ -137,7 +137,7 @@ START_TEST(the_back_is_what_it_was_at_one_moment)
             if (kind == 1)
                 put_one();
             at_look(&yn_ring_cell(ring, kind == 1 ? 0 : 1)->word, look, kind == 0 ? put_one : get_one);
-            int r = yn_ring_back(&mine, ring, &position);
+            yn_ring_result r = yn_ring_back(&mine, ring, &position);
             happens = NULL;
             went_on = has_happened;
             uint64_t tail = atomic_load(&ring->tail) >> 1, room = yn_ring_lap(ring, tail) << 4 | YN_CELL_FREE;

@@ -310,6 +310,19 @@ START_TEST(the_checker_sees_what_is_broken)
 }
 END_TEST
 
+START_TEST(without_memory_there_is_no_place)
+{
+    ck_assert_int_eq(yunta_set_arena_limit(YN_ARENA_LEAST), 0);
+    char *object = yunta_heap_alloc(64);
+    yn_listener_shared *l;
+    while (yunta_heap_alloc(4096))
+        ;
+    for (int i = 0; (l = yn_listen(self(), object, YN_LISTEN_BY_WORD, 0, -1)) != NULL; i++)
+        ck_assert_int_lt(i, 100000);
+    ck_assert(yn_listen_is_sound(self()->arena, NULL));
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("listen");
@@ -322,6 +335,7 @@ static Suite *make(void)
     tcase_add_test(cases, a_doorbell_is_rung);
     tcase_add_test(cases, the_watch_is_asked_where_one_cannot_ring);
     tcase_add_test(cases, the_checker_sees_what_is_broken);
+    tcase_add_test(cases, without_memory_there_is_no_place);
     return suite;
 }
 

@@ -23,6 +23,9 @@ static bool fails(uint64_t *found, uint64_t word)
 #undef atomic_compare_exchange_weak
 #define atomic_compare_exchange_weak(word, found, to)                                                                  \
     (!fails((found), atomic_load(word)) && atomic_compare_exchange_strong((word), (found), (to)))
+#undef atomic_compare_exchange_weak_explicit
+#define atomic_compare_exchange_weak_explicit(word, found, to, won, lost)                                              \
+    (!fails((found), atomic_load(word)) && atomic_compare_exchange_strong_explicit((word), (found), (to), won, lost))
 #include "sync/lock.c"
 
 static yn_self *self(void)
@@ -117,6 +120,35 @@ START_TEST(who_gives_up_passes_its_wake_on)
 }
 END_TEST
 
+START_TEST(an_open_lock_is_had_by_who_only_tries)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    failures = 3;
+    ck_assert_int_eq(acquire_slow(self(), lock, 0, YN_WAITS_NOBODY), 0);
+    ck_assert_int_eq(failures, 0);
+    ck_assert_uint_eq(word_of(lock), self()->claim);
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+START_TEST(who_gives_it_back_to_the_dead_wakes_all)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    atomic_store(&lock->word, self()->claim);
+    yn_lock_give_back(lock, dead);
+    ck_assert_uint_eq(word_of(lock), dead);
+    ck_assert_int_eq(wakes, 0);
+    atomic_store(&lock->word, self()->claim | YN_LOCK_WAITERS);
+    yn_lock_give_back(lock, dead);
+    ck_assert_uint_eq(word_of(lock), dead);
+    ck_assert_int_eq(wakes, 1);
+    ck_assert_int_eq(woken, YN_WAKE_ALL);
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
 START_TEST(a_listener_is_announced_to_an_owner_only)
 {
     yunta_lock *lock;
@@ -192,6 +224,8 @@ static Suite *make(void)
     tcase_add_test(cases, who_releases_wakes_one_or_leaves_it_broken_to_all);
     tcase_add_test(cases, who_takes_it_from_the_dead_keeps_the_flags);
     tcase_add_test(cases, who_gives_up_passes_its_wake_on);
+    tcase_add_test(cases, an_open_lock_is_had_by_who_only_tries);
+    tcase_add_test(cases, who_gives_it_back_to_the_dead_wakes_all);
     tcase_add_test(cases, a_listener_is_announced_to_an_owner_only);
     tcase_add_test(cases, what_the_dead_had_noted_says_nothing);
     tcase_add_test(cases, who_takes_it_notes_its_thread);

@@ -10,6 +10,8 @@
 static int (*sleep_through)(void); /* in the place of sleep: what happens meanwhile */
 static int batons;                 /* how often another one was to be woken by who has just slept */
 #define yn_event_wait(...) (sleep_through ? sleep_through() : (yn_event_wait)(__VA_ARGS__))
+static bool lacks_memory;
+#define yn_waits_add_holder(...) (lacks_memory ? -ENOMEM : (yn_waits_add_holder)(__VA_ARGS__))
 #define yn_event_notify_one(event) (batons++, (yn_event_notify_one)(event))
 
 static void about_to_look(const volatile void *word);
@@ -118,12 +120,31 @@ START_TEST(who_has_slept_passes_on_what_is_left)
 }
 END_TEST
 
+START_TEST(who_reads_the_holders_may_lack_memory)
+{
+    yn_waiter waiter = {.object = NULL};
+    yn_waits_seen seen = {.waiter = &waiter, .waiters = 1};
+    int error;
+    ck_assert_int_eq(yunta_semaphore_create(&semaphore, &(yunta_semaphore_options){.initial = 20}), 0);
+    ck_assert_int_eq(yunta_semaphore_acquire(semaphore, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        lacks_memory = i == 0;
+        ck_assert_int_eq(yn_semaphore_read_holders(yn_self_get(&error), semaphore, &seen), i == 0 ? -ENOMEM : 0);
+        ck_assert_uint_eq(seen.holders, (size_t)i);
+    }
+    seen.waiter = NULL;
+    yn_waits_free(&seen);
+    yunta_semaphore_destroy(semaphore);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("semaphore, looking");
     TCase *cases = test_case(suite, "looking");
     tcase_add_test(cases, a_unit_that_moves_is_found_as_long_as_one_is_free);
     tcase_add_test(cases, who_has_slept_passes_on_what_is_left);
+    tcase_add_test(cases, who_reads_the_holders_may_lack_memory);
     return suite;
 }
 

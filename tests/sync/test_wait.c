@@ -214,6 +214,9 @@ START_TEST(patience_follows_what_has_paid)
         ck_assert_uint_eq(yn_patience_ns(p), expected[i]);
         ck_assert_uint_eq(atomic_load(&p->misses), i + 1);
     }
+    atomic_store(&p->misses, 1);
+    yn_patience_note(p, true);
+    ck_assert_uint_eq(atomic_load(&p->misses), 0);
     atomic_store(&p->ns, 800);
     yn_patience_note(p, false);
     ck_assert_uint_eq(yn_patience_ns(p), 400);

@@ -7,6 +7,8 @@
 
 static int processors = 1;
 #define yn_cpu_count_known() processors
+static uint32_t processor; /* its number, + 1 */
+#define yn_processor() processor
 static int fall_asleep(uint64_t ns);
 #define yn_futex_wait(word, expected, ns) ((void)(word), (void)(expected), fall_asleep(ns))
 #include "sync/wait.c"
@@ -125,7 +127,11 @@ START_TEST(nobody_spins_alone)
         ck_assert_uint_eq(yn_patience_ns(&patience), 0);
     }
     ck_assert_uint_eq(yn_spin_ns(), 3000);
-    ck_assert_uint_eq(yn_patience_ns(&patience), 3000);
+    for (uint32_t waker = 0; waker < 3; waker++) {
+        atomic_store(&patience.waker, waker);
+        for (processor = 0; processor < 3; processor++)
+            ck_assert_uint_eq(yn_patience_ns(&patience), processor == waker && waker != 0 ? 0 : 3000);
+    }
 }
 END_TEST
 
