@@ -2,9 +2,9 @@
  * subscription on.
  *
  * Messages stand once in a ring of bounded size, however many subscribers there are, and nobody who reads is in the way
- * of others. By default a topic is lossy: publishers never wait, and a subscriber that falls behind by more than the
- * ring holds is told how many messages it has missed. A lossless topic holds publishers up for the slowest subscriber
- * that lives; one that has died or unsubscribed holds nobody up.
+ * of others. By default a topic is lossy: publishers wait for nobody, and a subscriber that falls behind by more than
+ * the ring holds is told how many messages it has missed. A lossless topic holds publishers up for the slowest
+ * subscriber that lives; one that has died or unsubscribed holds nobody up.
  *
  * Topics stand in shared memory: pass the pointer to any process of the team. A subscription is for the threads of the
  * process that made it, and ends with it. A publisher killed in the middle leaves nothing to be seen. */
@@ -43,9 +43,10 @@ YUNTA_API int yunta_topic_create(yunta_topic **topic, const yunta_topic_options 
 /* Frees it with all its subscriptions; nobody may use them any more. Accepts NULL; returns NULL. */
 YUNTA_API yunta_topic *yunta_topic_destroy(yunta_topic *topic);
 
-/* Publishes `size` bytes (0 is a message too). Lossless: waits up to `milliseconds` for room; -ETIMEDOUT. -EMSGSIZE:
- * with its 16 bytes it is more than half the ring; YUNTA_ECLOSED; -EINVAL: NULL, or NULL message with a size;
- * -ENOMEM. */
+/* Publishes `size` bytes (0 is a message too). Lossless: waits up to `milliseconds` for room; -ETIMEDOUT. Another
+ * publisher that is just at it is waited for in any case, for 200 ms at least; if it is stopped (SIGSTOP): -ETIMEDOUT.
+ * -EMSGSIZE: with its 16 bytes it is more than half the ring; YUNTA_ECLOSED; -EINVAL: NULL, or NULL message with a
+ * size; -ENOMEM. */
 YUNTA_API int yunta_topic_publish(yunta_topic *topic, const void *message, size_t size, int milliseconds);
 
 /* A subscription of the calling process, to all that is published from now on. Several of one process are several.

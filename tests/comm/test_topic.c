@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <test.h>
 #include <unistd.h>
@@ -128,6 +129,32 @@ START_TEST(closed_is_told_after_the_last)
     ck_assert_int_eq(yunta_topic_subscribe(topic, &(yunta_subscription *){NULL}), YUNTA_ECLOSED);
     ck_assert_int_eq(receive(s, NULL), 1);
     ck_assert_int_eq(receive(s, NULL), YUNTA_ECLOSED);
+    end();
+}
+END_TEST
+
+static void *publish_too(void *result)
+{
+    *(int *)result = publish(1);
+    return NULL;
+}
+
+/* For longer than a moment, as if it did not get a processor: what is lossy is published all the same. */
+START_TEST(another_publisher_is_waited_for)
+{
+    begin(0, false);
+    int error, result = 1;
+    yn_self *me = yn_self_get(&error);
+    pthread_t other;
+    ck_assert_int_eq(yn_lock_acquire(me, &topic->publishing, YN_NEVER), 0);
+    ck_assert_int_eq(pthread_create(&other, NULL, publish_too, &result), 0);
+    while (!(atomic_load(&topic->publishing.word) & YN_LOCK_WAITERS))
+        sched_yield();
+    for (uint64_t until = yn_now_ns() + 5000000; yn_now_ns() < until;)
+        sched_yield();
+    ck_assert_int_eq(yn_lock_release(me, &topic->publishing), 0);
+    pthread_join(other, NULL);
+    ck_assert_int_eq(result, 0);
     end();
 }
 END_TEST
@@ -279,6 +306,7 @@ static Suite *make(void)
     tcase_add_test(cases, the_slow_are_told_how_many_they_missed);
     tcase_add_test(cases, lossless_waits_for_the_slowest);
     tcase_add_loop_test(cases, closed_is_told_after_the_last, 0, 2);
+    tcase_add_test(cases, another_publisher_is_waited_for);
     tcase_add_test(cases, nonsense_is_refused);
     tcase_add_loop_test(cases, many_threads, 0, 2);
     TEST_FOR_EACH_METHOD(cases, processes_of_each_method);
