@@ -9,8 +9,9 @@
  * A loan belongs to the process that took it, in any of its threads. A process killed with a reserved one loses that
  * memory and nothing else; what one killed with a received message had not released is delivered again, as its holder
  * left it, or is counted lost (lose_on_death). A received message keeps its place: in a bounded queue those who put
- * wait when they have come round to it. A queue keeps up to eight blocks of up to 2 MiB for its next loans, until it is
- * drained or destroyed. */
+ * wait when they have come round to it. What is no longer than its place in the queue (1 KiB for items, 112 bytes for
+ * messages with sizes of their own) is copied there when it is committed. A queue keeps up to eight blocks of up to 2
+ * MiB for its next loans, until it is drained or destroyed. */
 #ifndef YUNTA_QUEUE_LOAN_H
 #define YUNTA_QUEUE_LOAN_H
 

@@ -269,7 +269,7 @@ int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options)
     yunta_queue *q = block;
     q->item_size = o->item_size;
     q->capacity = o->capacity;
-    q->in_cell = yn_ring_room(o->item_size);
+    q->in_cell = yn_ring_room(o->item_size, o->capacity ? o->capacity : YN_LINK_CELLS_MOST);
     q->lose = o->lose_on_death;
     q->sample_mask = sample_mask(o->capacity);
     atomic_store(&q->looked, atomic_load(&me->arena->deaths));

@@ -198,10 +198,12 @@ static inline void yn_queue_pass_in(yunta_queue *q, const yn_hold *hold, void *b
     yn_queue_tell_filled(q);
 }
 
-/* Copies up to YN_CELL_INLINE bytes; a call of memcpy costs as much as all the rest of a short message. */
+/* Copies what lies in a cell; a call of memcpy costs as much as all the rest of a short message. */
 static inline void yn_queue_copy(unsigned char *to, const unsigned char *from, size_t size)
 {
-    if (size >= 16) {
+    if (YN_UNLIKELY(size > YN_CELL_INLINE)) {
+        memcpy(to, from, size);
+    } else if (size >= 16) {
         for (size_t i = 0; i + 16 < size; i += 16)
             memcpy(to + i, from + i, 16);
         memcpy(to + size - 16, from + size - 16, 16);

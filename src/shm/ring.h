@@ -14,7 +14,11 @@
 
 #include "shm/self.h"
 
-#define YN_CELL_INLINE ((size_t)112) /* bytes of a message that may lie in its cell; longer ones have a heap block */
+/* Bytes of a message that may lie in its cell; longer ones have a heap block: where messages are of any size, and where
+ * all are of one, if the ring does not become too large by it. */
+#define YN_CELL_INLINE ((size_t)112)
+#define YN_CELL_ITEM ((size_t)1024)
+#define YN_CELLS_MOST (UINT64_C(4) << 20)         /* bytes of cells for items longer than YN_CELL_INLINE */
 #define YN_MESSAGE_MOST ((UINT64_C(1) << 40) - 1) /* bytes of a message at most: more than an arena can hold */
 
 enum { YN_CELL_FREE = 0, YN_CELL_RESERVED = 1, YN_CELL_TAKEN = 2, YN_CELL_SKIP = 4, YN_CELL_READY = 8 };
@@ -79,11 +83,12 @@ typedef struct yn_turn {
     bool repaired;  /* something was repaired on the way that others may be waiting for */
 } yn_turn;
 
-/* Bytes of a cell for messages of `item_size` bytes; 0: of any size. */
-static inline uint32_t yn_ring_room(size_t item_size)
+/* Bytes of each of `count` cells for messages of `item_size` bytes; 0: of any size. */
+static inline uint32_t yn_ring_room(size_t item_size, uint64_t count)
 {
-    size_t most = item_size == 0 ? YN_CELL_INLINE : item_size > YN_CELL_INLINE ? 1 : item_size;
-    return (uint32_t)yn_round_up(most, sizeof(uint64_t));
+    size_t most = count <= YN_CELLS_MOST / (item_size + 1) ? YN_CELL_ITEM : YN_CELL_INLINE;
+    size_t room = item_size == 0 ? YN_CELL_INLINE : item_size > most ? 1 : item_size;
+    return (uint32_t)yn_round_up(room, room > YN_CELL_INLINE ? 16 : sizeof(uint64_t)); /* aligned as a block is */
 }
 
 static inline size_t yn_ring_bytes(uint64_t count, uint32_t room)

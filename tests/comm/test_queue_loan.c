@@ -56,6 +56,26 @@ START_TEST(bad_input_is_told)
 }
 END_TEST
 
+/* Also those that lie in their cells. */
+START_TEST(items_lie_aligned)
+{
+    yunta_loan loan;
+    for (size_t size = 120; size <= 1100; size += 140) {
+        unsigned char item[1100] = {1};
+        make_queue(&(yunta_queue_options){.item_size = size, .capacity = 3});
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(yunta_queue_put(q, item, 0), 0);
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(yunta_queue_receive(q, &loan, 0), 0);
+            ck_assert_uint_eq((uintptr_t)loan.data % 16, 0);
+            ck_assert_mem_eq(loan.data, item, size);
+            ck_assert_int_eq(yunta_queue_release(&loan), 0);
+        }
+        yunta_queue_destroy(q);
+    }
+}
+END_TEST
+
 START_TEST(memory_running_out_is_told)
 {
     yunta_loan loan = {0};
@@ -237,6 +257,7 @@ static Suite *make(void)
     Suite *suite = suite_create("queue_loan");
     TCase *cases = test_case(suite, "loans");
     tcase_add_test(cases, bad_input_is_told);
+    tcase_add_test(cases, items_lie_aligned);
     tcase_add_test(cases, memory_running_out_is_told);
     tcase_add_loop_test(cases, loans_beside_copies, 0, 7);
     tcase_add_test(cases, large_blocks_are_kept);

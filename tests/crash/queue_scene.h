@@ -21,7 +21,8 @@ enum { BATCH = 3, SHORTER = 8 };
 typedef struct scene {
     size_t capacity;
     size_t size; /* of messages */
-    bool mixed;  /* byte messages; some of them have SHORTER bytes */
+    bool any;    /* the queue takes messages of any size, so that long ones have blocks */
+    bool mixed;  /* so it does, and some have SHORTER bytes */
     bool lose, joinable;
     yunta_queue_order order;
     int leaks;          /* blocks that a death may cost at most, if more than one */
@@ -233,7 +234,7 @@ static walker start(int what, int number)
 static void set_up(void)
 {
     int value;
-    ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.item_size = now->mixed ? 0 : now->size,
+    ck_assert_int_eq(yunta_queue_create(&q, &(yunta_queue_options){.item_size = now->any || now->mixed ? 0 : now->size,
                                                                    .capacity = now->capacity,
                                                                    .lose_on_death = now->lose,
                                                                    .joinable = now->joinable,

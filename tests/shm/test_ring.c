@@ -36,7 +36,7 @@ static void drop_scene(void)
 
 static void make_ring(uint64_t count, bool lose)
 {
-    uint32_t room = yn_ring_room(0);
+    uint32_t room = yn_ring_room(0, 0);
     ring = zeroed(yn_ring_bytes(count + 1, room)); /* and a cell that is not the ring's */
     yn_ring_init(ring, count, room, lose, tally);
 }
