@@ -161,8 +161,13 @@ static void check_dict(void *context, long point)
 
 static void sweep(scene *s, void (*set_up)(void *), void (*change)(void *), void (*check)(void *, long), long least)
 {
-    step_plan plan = {
-        .setup = set_up, .prepare = join_team, .victim = change, .check = check, .context = s, .memory = s->memory};
+    step_plan plan = {.setup = set_up,
+                      .prepare = join_team,
+                      .victim = change,
+                      .check = check,
+                      .context = s,
+                      .memory = s->memory,
+                      .steady = true};
     ck_assert_int_gt(step_kill_sweep(&plan), least);
     step_unshare(s, sizeof *s);
 }

@@ -191,7 +191,12 @@ static void finish_for_the_dead(void *context, long point)
 static long sweep_kills(void (*setup)(void *), bool first_settle)
 {
     s->first_settle = first_settle;
-    step_plan plan = {.setup = setup, .victim = work, .check = finish_for_the_dead, .context = s, .memory = s->memory};
+    step_plan plan = {.setup = setup,
+                      .victim = work,
+                      .check = finish_for_the_dead,
+                      .context = s,
+                      .memory = s->memory,
+                      .steady = true};
     return step_kill_sweep(&plan);
 }
 
@@ -232,8 +237,13 @@ static void all_is_done(void *context, long point)
 
 static void sweep_stops(void (*setup)(void *))
 {
-    step_plan plan = {
-        .setup = setup, .victim = work, .meanwhile = rival, .check = all_is_done, .context = s, .memory = s->memory};
+    step_plan plan = {.setup = setup,
+                      .victim = work,
+                      .meanwhile = rival,
+                      .check = all_is_done,
+                      .context = s,
+                      .memory = s->memory,
+                      .steady = true};
     ck_assert_int_gt(step_stop_sweep(&plan), 5);
 }
 
@@ -279,8 +289,12 @@ static void settle_again(void *context, long point)
 START_TEST(who_settles_may_die_over_it)
 {
     make_scene();
-    step_plan plan = {
-        .setup = dead_in_task, .victim = settle, .check = settle_again, .context = s, .memory = s->memory};
+    step_plan plan = {.setup = dead_in_task,
+                      .victim = settle,
+                      .check = settle_again,
+                      .context = s,
+                      .memory = s->memory,
+                      .steady = true};
     ck_assert_int_gt(step_kill_sweep(&plan), 3);
     free_scene();
 }
@@ -302,8 +316,12 @@ START_TEST(a_theft_is_completed_by_who_meets_it)
 {
     make_scene();
     s->number = 0;
-    step_plan plan = {
-        .setup = map_in_threes, .victim = work, .check = thief_stopped, .context = s, .memory = s->memory};
+    step_plan plan = {.setup = map_in_threes,
+                      .victim = work,
+                      .check = thief_stopped,
+                      .context = s,
+                      .memory = s->memory,
+                      .steady = true};
     ck_assert_int_gt(step_kill_sweep(&plan), 50);
     free_scene();
 }
