@@ -69,6 +69,13 @@ static void lock_announce(void *lock)
     yn_lock_announce_listener(lock);
 }
 
+/* It was open when it was to be noted there that somebody listens. Whoever has taken it since will tell nobody. */
+static uint64_t lock_nap_ns(yn_self *me, void *lock)
+{
+    (void)me;
+    return atomic_load(&((yunta_lock *)lock)->word) & YN_LOCK_LISTENS ? UINT64_MAX : 0;
+}
+
 static bool semaphore_is_ready(yn_self *me, void *semaphore)
 {
     (void)me;
@@ -85,7 +92,8 @@ static const yn_waitable *waitable_of(yunta_wait_kind kind)
 {
     static const yn_waitable process = {
         .is_ready = process_is_ready, .place = process_place, .refuse = process_refuse, .nap_ns = process_nap_ns};
-    static const yn_waitable lock = {.is_ready = lock_is_ready, .place = itself, .announce = lock_announce};
+    static const yn_waitable lock = {
+        .is_ready = lock_is_ready, .place = itself, .announce = lock_announce, .nap_ns = lock_nap_ns};
     static const yn_waitable semaphore = {.is_ready = semaphore_is_ready, .place = itself};
     static const yn_waitable event = {.is_ready = event_is_ready, .place = itself};
     static const yn_waitable *const all[] = {[YUNTA_WAIT_GET] = &yn_waitable_get,
