@@ -38,15 +38,6 @@ static bool has_ended(yn_self *me, yn_claim party)
     return party != 0 && !yn_claim_is_alive(&me->arena->slots, party);
 }
 
-static bool has_come(const yunta_barrier *barrier, yn_claim party)
-{
-    uint32_t arrived = atomic_load(&barrier->arrived);
-    for (uint32_t i = 0; i < arrived; i++)
-        if (atomic_load(&barrier->cell[i]) == party)
-            return true;
-    return false;
-}
-
 /* Somebody who is waited for, or who waits, has ended; perhaps in the middle of coming. */
 static bool lacks_a_party(yn_self *me, const yunta_barrier *barrier)
 {
@@ -56,11 +47,9 @@ static bool lacks_a_party(yn_self *me, const yunta_barrier *barrier)
     for (uint32_t i = 0; i < arrived; i++)
         if (has_ended(me, atomic_load(&barrier->cell[i])))
             return true;
-    for (uint32_t i = barrier->parties; i < 2 * barrier->parties; i++) {
-        yn_claim party = atomic_load(&barrier->cell[i]);
-        if (has_ended(me, party) && !has_come(barrier, party))
+    for (uint32_t i = barrier->parties; i < 2 * barrier->parties; i++)
+        if (has_ended(me, atomic_load(&barrier->cell[i])))
             return true;
-    }
     return false;
 }
 

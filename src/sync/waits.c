@@ -137,7 +137,6 @@ static int read_holders(yn_self *me, yn_waits_seen *seen)
             r = readers[waiter->kind].read(me, waiter->object, seen);
         waiter->is_open = waiter->is_open || waiter->holders == 0;
     }
-    seen->waiters = all;
     return r;
 }
 

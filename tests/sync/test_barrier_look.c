@@ -130,6 +130,22 @@ START_TEST(an_outcome_counts_when_the_round_has_moved_on)
 }
 END_TEST
 
+/* Wherever one begins to look. */
+START_TEST(each_ticket_is_found)
+{
+    enum { three = 3 };
+    set_scene();
+    for (uint32_t index = 0; index < three; index++) {
+        yunta_barrier_destroy(barrier);
+        ck_assert_int_eq(yunta_barrier_create(&barrier, three), 0);
+        for (int i = 0; i < 2 * three; i++)
+            ck_assert_ptr_nonnull(take_ticket(&other, barrier, index & 1, index));
+        ck_assert_ptr_null(barrier->tickets->next);
+    }
+    yunta_barrier_destroy(barrier);
+}
+END_TEST
+
 START_TEST(tickets_of_the_dead_are_used_again)
 {
     set_scene();
@@ -276,6 +292,7 @@ static Suite *make(void)
     tcase_add_test(cases, a_later_round_that_breaks_is_not_ours);
     tcase_add_test(cases, however_late_one_looks_one_learns_how_ones_own_round_ended);
     tcase_add_test(cases, an_outcome_counts_when_the_round_has_moved_on);
+    tcase_add_test(cases, each_ticket_is_found);
     tcase_add_test(cases, tickets_of_the_dead_are_used_again);
     tcase_add_loop_test(cases, who_comes_hears_of_a_party_that_died, 0, 2);
     tcase_add_test(cases, a_round_leaves_its_parties_and_no_tickets);

@@ -5,6 +5,8 @@
  * labels: threads */
 #include "deadlock_scene.h"
 
+#include "sync/lock.h"
+
 #include <pthread.h>
 
 enum { COUNT = 3 };
@@ -160,6 +162,45 @@ START_TEST(threads_that_take_turns_are_in_no_circle)
 }
 END_TEST
 
+/* While it waits for a condition the lock is nobody's, and afterwards its own again. */
+static _Atomic bool is_looked_at;
+
+static void *look_at_note(void *argument)
+{
+    struct turns *t = argument;
+    yn_noted_lock_shared *noted = (yn_noted_lock_shared *)(void *)t->lock;
+    uint64_t note = 1;
+    while (yunta_lock_is_held(t->lock) || (note = atomic_load(&noted->thread), yunta_lock_is_held(t->lock)))
+        test_nap();
+    ck_assert_uint_eq(note, 0);
+    atomic_store(&is_looked_at, true);
+    ck_assert_int_eq(yunta_condition_notify_all(t->condition), 0);
+    return NULL;
+}
+
+START_TEST(a_note_is_taken_away_over_a_condition)
+{
+    pthread_t id;
+    struct turns t = {.turn = 0};
+    ck_assert_int_eq(yunta_deadlock_trace(), 0);
+    ck_assert_int_eq(yunta_lock_create(&t.lock), 0);
+    ck_assert_int_eq(yunta_condition_create(&t.condition), 0);
+    ck_assert_int_eq(yunta_lock_acquire(t.lock, 0), 0);
+    yn_noted_lock_shared *noted = (yn_noted_lock_shared *)(void *)t.lock;
+    uint64_t mine = atomic_load(&noted->thread);
+    ck_assert_uint_ne(mine, 0);
+    ck_assert_int_eq(pthread_create(&id, NULL, look_at_note, &t), 0);
+    while (!atomic_load(&is_looked_at)) {
+        ck_assert_int_eq(yunta_condition_wait(t.condition, t.lock, 20000), 0);
+        ck_assert_uint_eq(atomic_load(&noted->thread), mine);
+    }
+    pthread_join(id, NULL);
+    ck_assert_int_eq(yunta_lock_release(t.lock), 0);
+    yunta_condition_destroy(t.condition);
+    yunta_lock_destroy(t.lock);
+}
+END_TEST
+
 /* Each is at one, and wants the next one done. */
 struct at_once {
     const struct threads *s;
@@ -227,6 +268,7 @@ static Suite *make(void)
     cases = test_case(suite, "none");
     tcase_add_test(cases, locks_of_which_only_the_process_is_known);
     tcase_add_test(cases, threads_that_take_turns_are_in_no_circle);
+    tcase_add_test(cases, a_note_is_taken_away_over_a_condition);
     return suite;
 }
 

@@ -225,6 +225,7 @@ static void use_each(void)
     yunta_once_destroy(once);
     yunta_latch *latch;
     ck_assert_int_eq(yunta_latch_create(&latch, 1), 0);
+    ck_assert_int_eq(yunta_latch_take(latch, 1), 0);
     yunta_latch_destroy(latch);
 }
 

@@ -223,6 +223,11 @@ START_TEST(who_has_it_is_found)
     ck_assert(seen.holders == 0 && seen.waiter[0].is_open);
     yn_waits_free(&seen);
     _Atomic uint64_t *cells = lock->segment[0];
+    for (uint32_t i = 0; i < SEGMENT_CELLS(0); i++)
+        atomic_store(&cells[i], i == 0 ? me.claim : 0);
+    seen = holders_of(yn_rwlock_read_readers);
+    ck_assert_uint_eq(seen.holders, 2);
+    yn_waits_free(&seen);
     _Atomic uint64_t elsewhere[64] = {me.claim};
     lock->segment[0] = elsewhere; /* what no arena has is not read */
     seen = holders_of(yn_rwlock_read_readers);

@@ -74,7 +74,7 @@ static void draw_picture(yn_waits_seen *seen)
             *holder = (yn_holder){.process = how == 0 ? claim_of(processes + 1) : other->process,
                                   .thread = how % 3 == 1 ? other->thread : 0,
                                   .self = how % 3 == 2 ? other->self : 0};
-            if (how == 7)
+            if (how == 6)
                 holder->self = 99; /* a thread that does not wait */
         }
     }
@@ -289,9 +289,16 @@ START_TEST(who_waits_for_nobody_is_open)
         ck_assert(seen.waiter[0].is_open);
         yn_waits_free(&seen);
     }
+    yunta_rwlock *unread;
+    ck_assert_int_eq(yunta_rwlock_create(&unread), 0);
+    sit_down(me->seat, 7, unread, YN_WAITS_READERS);
+    yn_waits_seen seen = look();
+    ck_assert(seen.waiters == 1 && seen.holders == 0 && seen.waiter[0].is_open);
+    yn_waits_free(&seen);
+    yunta_rwlock_destroy(unread);
     sit_down(me->seat, 7, lock, YN_WAITS_LOCK);
     ck_assert_int_eq(yunta_lock_release(lock), 0);
-    yn_waits_seen seen = look();
+    seen = look();
     ck_assert(seen.waiters == 1 && seen.holders == 0 && seen.waiter[0].is_open);
     yn_waits_free(&seen);
     end_scene(lock);
