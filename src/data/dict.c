@@ -179,7 +179,7 @@ static yn_node_shared *make_node(yn_self *me, const yn_key *key, const void *val
     yn_node_shared *node = yn_heap_alloc(me, node_bytes(key->size, size), YN_NODE_UNIT);
     if (!node)
         return NULL;
-    node->sizes = (uint64_t)size << YN_KEY_BITS | key->size;
+    atomic_store_explicit(&node->sizes, (uint64_t)size << YN_KEY_BITS | key->size, memory_order_relaxed);
     write_entry(node->entry, key, value, size, YN_IN_NODES);
     return node;
 }

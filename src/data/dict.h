@@ -38,7 +38,7 @@ typedef unsigned char yn_entry;
 
 /* An entry with a place of its own. With a text of up to 16 bytes and a number it is half a line. */
 typedef struct yn_node_shared {
-    uint64_t sizes; /* the value's << YN_KEY_BITS | the key's */
+    _Atomic uint64_t sizes; /* the value's << YN_KEY_BITS | the key's */
     yn_entry entry[];
 } yn_node_shared;
 
@@ -103,12 +103,6 @@ static inline size_t yn_padded(size_t size)
     return (size + 7) & ~(size_t)7;
 }
 
-/* What may be freed at this moment: read as it is, once. */
-YN_RACES_INLINE uint64_t yn_glance(const uint64_t *figure)
-{
-    return *(const volatile uint64_t *)figure;
-}
-
 /* Words. */
 
 static inline bool yn_word_is_entry(uint64_t word)
@@ -147,14 +141,20 @@ static inline const yn_node_shared *yn_entry_node(const yn_entry *entry)
     return (const yn_node_shared *)(const void *)(entry - offsetof(yn_node_shared, entry));
 }
 
+/* Of a node that may be freed at this moment: what they say then is not believed. */
+static inline uint64_t yn_entry_sizes(const yn_entry *entry)
+{
+    return atomic_load_explicit(&yn_entry_node(entry)->sizes, memory_order_relaxed);
+}
+
 static inline uint64_t yn_entry_key_size(const yunta_dict *dict, const yn_entry *entry)
 {
-    return dict->key_size ? dict->key_size : yn_glance(&yn_entry_node(entry)->sizes) & YN_KEY_MOST;
+    return dict->key_size ? dict->key_size : yn_entry_sizes(entry) & YN_KEY_MOST;
 }
 
 static inline uint64_t yn_entry_value_size(const yunta_dict *dict, const yn_entry *entry)
 {
-    return dict->value_size ? dict->value_size : yn_glance(&yn_entry_node(entry)->sizes) >> YN_KEY_BITS;
+    return dict->value_size ? dict->value_size : yn_entry_sizes(entry) >> YN_KEY_BITS;
 }
 
 static inline yn_entry *yn_entry_value(yn_entry *entry, size_t key_size)
