@@ -40,7 +40,7 @@ BESIDE = {
     "semaphore": "sync/test_bounded_semaphore sync/test_limits sync/test_deadlock",
     "slot": "shm/test_self shm/test_arena sync/test_pid_reuse",
     "waits": "sync/test_deadlock_threads sync/test_deadlock sync/test_deadlock_moves sync/test_lock_look sync/test_semaphore_look",
-    "wait": "sync/test_eventcount sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait "
+    "wait": "sync/test_eventcount sync/test_listen sync/test_lock_death sync/test_nudge sync/test_nudge_wake_only comm/test_queue_wait "
             "sync/test_deadlock_threads sync/test_deadlock",
 }
 SCENES = {

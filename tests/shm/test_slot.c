@@ -86,7 +86,9 @@ START_TEST(a_claim_is_alive_from_birth_to_death)
     ck_assert(!yn_claim_is_alive(table, claim));
     ck_assert(!yn_slot_go_live(table, claim));
     yn_slot_free(table, claim);
+    ck_assert_uint_eq(atomic_load(&table->ended), 1);
     yn_slot_free(table, claim);
+    ck_assert_uint_eq(atomic_load(&table->ended), 1);
     ck_assert_int_eq(state_of(claim), YN_SLOT_FREE);
     ck_assert(!yn_claim_is_alive(table, claim));
     ck_assert(!yn_slot_declare_dead(table, claim));
