@@ -7,7 +7,7 @@
  *
  * What is told did hold, all of it at one moment, while the call looked: who has moved meanwhile, or is dead, is left
  * out. A stopped process (SIGSTOP) is alive. The other way round, one may be overlooked that has just woken to look
- * around, as each sleeper does once a second and at every death: look again.
+ * around, as each sleeper does at every death, and under YUNTA_DEADLOCK once a second: look again.
  *
  * A lock belongs to a process, and any of its threads may let it go. So a process with more than one thread is stuck
  * only if all of them are; unless it is known which thread has the lock (yunta_deadlock_trace). That is always known of

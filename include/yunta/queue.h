@@ -82,10 +82,10 @@ YUNTA_API bool yunta_queue_is_closed(const yunta_queue *queue); /* false for NUL
 
 /* A descriptor of the calling process for poll, select, epoll or an event loop: readable when a get would not have to
  * wait, or the queue is closed. After poll, get with 0 ms until it says -ETIMEDOUT: that call makes the descriptor
- * quiet, and nothing else does, so it may be readable for no reason, as when another process was faster or some process
- * of the team has died. It belongs to the library: never read it; it is closed by yunta_queue_close_descriptor (0, also
- * when there is none) and by destroy in the same process, and before the queue is destroyed by another, this one should
- * have closed it. -EINVAL: NULL; -EMFILE; -ENOMEM. */
+ * quiet, and nothing else does, so it may be readable for no reason, as when another process was faster, some process
+ * of the team has died, or the one that watches over it. It belongs to the library: never read it; it is closed by
+ * yunta_queue_close_descriptor (0, also when there is none) and by destroy in the same process, and before the queue is
+ * destroyed by another, this one should have closed it. -EINVAL: NULL; -EMFILE; -ENOMEM. */
 YUNTA_API int yunta_queue_descriptor(yunta_queue *queue);
 YUNTA_API int yunta_queue_close_descriptor(yunta_queue *queue);
 

@@ -4,6 +4,7 @@
 #include "comm/wait_many.h"
 #include "os/doorbell.h"
 #include "proc/children.h"
+#include "proc/team.h"
 #include "sync/listen.h"
 #include "sync/lock.h"
 
@@ -19,8 +20,10 @@ typedef struct many {
     yn_listener_shared **listener; /* one for each item, and two of its own: by the word of `own` all are told */
     yn_listener_shared *own;
     yn_wait_room *room;
-    struct pollfd *polled; /* the descriptors, and the doorbell */
+    struct pollfd *polled; /* the descriptors, the doorbell, and the life of the watch */
     int doorbell;          /* -1: it sleeps on the word */
+    int watch;             /* -1: not polled */
+    bool watch_ended;
     size_t entered;
     int ready;
 } many;
@@ -132,15 +135,18 @@ static int check(many *m, yn_deadline deadline)
 /* The descriptors are polled up to `until`, and the doorbell with them. -EBADF, -ENOMEM, or 0. */
 static int look_at_descriptors(many *m, yn_deadline until)
 {
-    size_t n = 0, all = m->descriptors + (m->doorbell >= 0);
+    size_t n = 0, all = m->descriptors + (m->doorbell >= 0) + (m->watch >= 0);
     for (size_t i = 0; i < m->count; i++)
         if (m->items[i].kind == YUNTA_WAIT_DESCRIPTOR)
             m->polled[n++] = (struct pollfd){.fd = m->items[i].descriptor, .events = m->items[i].events};
     if (m->doorbell >= 0)
-        m->polled[n] = (struct pollfd){.fd = m->doorbell, .events = POLLIN};
+        m->polled[n++] = (struct pollfd){.fd = m->doorbell, .events = POLLIN};
+    if (m->watch >= 0)
+        m->polled[n] = (struct pollfd){.fd = m->watch, .events = POLLIN};
     int found = all > 0 ? poll(m->polled, all, yn_deadline_poll_ms(until)) : 0;
     if (found < 0)
         return errno == EINTR ? 0 : -errno;
+    m->watch_ended = found > 0 && m->watch >= 0 && m->polled[n].revents != 0;
     n = 0;
     for (size_t i = 0; found > 0 && i < m->count; i++) {
         yunta_wait_item *item = &m->items[i];
@@ -240,13 +246,19 @@ static uint64_t announce(many *m)
     return nap;
 }
 
+/* The watch's own death ends it too. Where that cannot be seen it looks once in a second. */
 static int sleep_by_doorbell(many *m, yn_deadline deadline, uint64_t nap)
 {
     const uint64_t look_ns = UINT64_C(1000000000);
-    yn_deadline until = yn_now_ns() + (nap < look_ns ? nap : look_ns);
+    bool rings;
+    m->watch = yn_team_watch_bell(m->me, &rings);
+    uint64_t most = rings ? UINT64_MAX : look_ns;
+    most = nap < most ? nap : most;
+    yn_deadline until = most == UINT64_MAX ? YN_NEVER : yn_now_ns() + most;
     m->ready = 0;
     int r = look_at_descriptors(m, until < deadline ? until : deadline);
-    if (r == 0 && nap >= look_ns && yn_deadline_left(until) == 0 && yn_wait_up.check_watch)
+    m->watch = -1;
+    if (r == 0 && (m->watch_ended || (nap >= most && yn_deadline_left(until) == 0)) && yn_wait_up.check_watch)
         yn_wait_up.check_watch(m->me);
     return r;
 }
@@ -286,7 +298,7 @@ static int wait_in_all(many *m, yn_deadline deadline)
 int yunta_wait_many(yunta_wait_item *items, size_t count, int milliseconds)
 {
     int r = (items || count == 0) && count <= INT_MAX ? 0 : -EINVAL;
-    many m = {.me = r == 0 ? yn_self_get(&r) : NULL, .items = items, .count = count, .doorbell = -1};
+    many m = {.me = r == 0 ? yn_self_get(&r) : NULL, .items = items, .count = count, .doorbell = -1, .watch = -1};
     if (!m.me)
         return r;
     yn_deadline deadline = yn_deadline_in(milliseconds);
@@ -294,7 +306,7 @@ int yunta_wait_many(yunta_wait_item *items, size_t count, int milliseconds)
     r = check(&m, deadline);
     if (r != 0)
         return r;
-    m.polled = m.descriptors < YN_COUNT(few) ? few : malloc((m.descriptors + 1) * sizeof *m.polled);
+    m.polled = m.descriptors + 2 <= YN_COUNT(few) ? few : malloc((m.descriptors + 2) * sizeof *m.polled);
     if (!m.polled)
         return -ENOMEM;
     r = look(&m);

@@ -5,6 +5,7 @@
 #include "os/rawsys.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -77,6 +78,23 @@ void yn_doorbell_quiet(int doorbell)
     char byte;
     while (yn_raw6(SYS_recvfrom, doorbell, (long)&byte, 1, MSG_DONTWAIT, 0, 0) != -EAGAIN) {
     }
+}
+
+static int add(int all, int one)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return (int)yn_raw4(SYS_epoll_ctl, all, EPOLL_CTL_ADD, one, &event);
+}
+
+int yn_doorbell_join(int one, int other)
+{
+    int all = lift((int)yn_raw1(SYS_epoll_create1, EPOLL_CLOEXEC));
+    int r = all < 0 ? all : add(all, one);
+    r = r == 0 ? add(all, other) : r;
+    if (r == 0)
+        return all;
+    yn_doorbell_close(all);
+    return r;
 }
 
 void yn_doorbell_close(int descriptor)

@@ -17,6 +17,9 @@ int yn_doorbell_ring(int *from, uint64_t number);
 /* Not readable any more, until it is rung again. */
 void yn_doorbell_quiet(int doorbell);
 
+/* A descriptor that is readable as long as one of these is; close-on-exec. Or -errno. */
+int yn_doorbell_join(int one, int other);
+
 /* For any descriptor of this file; -1 is none. System calls only. */
 void yn_doorbell_close(int descriptor);
 

@@ -11,6 +11,7 @@
 #include "proc/watch.h"
 #include "sync/deadlock.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -144,14 +145,31 @@ static void reap_watch(void)
         atomic_store(&own_watch, old); /* it lives: it is the present one */
 }
 
-/* The descriptor by which this process sees the present watch, opened when the watch is a new one. -ESRCH: there is
- * none; -ENOSYS: no pidfds; -EMFILE … */
-static int see_watch(yn_arena_shared *arena)
+/* With the lock held. Taken out before it is closed: a forked child may have it still. */
+static void hang_on_bell(int old, int seen)
 {
-    uint32_t generation = atomic_load(&arena->watch_generation);
-    if (generation == 0)
-        return -ESRCH;
+    int bell = atomic_load(&yn_private_page->watch_bell) - 1;
+    struct epoll_event event = {.events = EPOLLIN};
+    if (bell >= 0 && old >= 0)
+        epoll_ctl(bell, EPOLL_CTL_DEL, old, NULL);
+    if (bell >= 0 && seen >= 0)
+        epoll_ctl(bell, EPOLL_CTL_ADD, seen, &event);
+}
+
+/* It has been found dead: its end is no news any more, also if none can be started. */
+static void silence_bell(uint32_t generation)
+{
+    yn_futex_lock(&yn_private_page->watch_lock);
     if (atomic_load(&yn_private_page->watch_generation) == generation)
+        hang_on_bell(atomic_load(&yn_private_page->watch_seen) - 1, -1);
+    atomic_store(&yn_private_page->watch_mute, generation);
+    yn_futex_unlock(&yn_private_page->watch_lock);
+}
+
+/* With the lock held. */
+static int open_watch(yn_arena_shared *arena, uint32_t generation)
+{
+    if (atomic_load(&yn_private_page->watch_generation) == generation) /* another thread was faster */
         return atomic_load(&yn_private_page->watch_seen) - 1;
     pid_t pid = atomic_load(&arena->watch_pid);
     uint64_t began = atomic_load(&arena->watch_began_ns);
@@ -165,10 +183,33 @@ static int see_watch(yn_arena_shared *arena)
         return fd == -EINVAL ? -ENOSYS : fd;
     reap_watch();
     int old = atomic_exchange(&yn_private_page->watch_seen, fd + 1) - 1;
+    hang_on_bell(old, fd);
     atomic_store(&yn_private_page->watch_generation, generation);
     if (old >= 0)
         close(old);
     return fd;
+}
+
+/* The descriptor by which this process sees the present watch, opened when the watch is a new one. -ESRCH: there is
+ * none; -ENOSYS: no pidfds; -EMFILE … */
+static int see_watch(yn_arena_shared *arena)
+{
+    uint32_t generation = atomic_load(&arena->watch_generation);
+    if (generation == 0)
+        return -ESRCH;
+    if (atomic_load(&yn_private_page->watch_generation) == generation)
+        return atomic_load(&yn_private_page->watch_seen) - 1;
+    yn_futex_lock(&yn_private_page->watch_lock);
+    int r = open_watch(arena, generation);
+    yn_futex_unlock(&yn_private_page->watch_lock);
+    return r;
+}
+
+/* The kernel cuts the ties of who ends while its descriptor does not say so yet, nor are its locks open. */
+static bool is_ending(yn_arena_shared *arena)
+{
+    return yn_tie_is_cut(atomic_load(&arena->ties.tie[0].word)) &&
+           atomic_load(&arena->ties.holder) == atomic_load(&arena->watch_pid);
 }
 
 /* 1: it lives; 0: it does not; -errno: that cannot be seen. */
@@ -179,7 +220,8 @@ static int watch_lives(yn_arena_shared *arena)
         return kill(atomic_load(&arena->watch_pid), 0) == 0 || errno == EPERM;
     if (fd < 0)
         return fd == -ESRCH ? 0 : fd;
-    return !yn_life_has_ended(fd, 0);
+    enum { end_takes_ms = 1000 };
+    return !yn_life_has_ended(fd, is_ending(arena) ? yn_deadline_in(end_takes_ms) : 0);
 }
 
 /* The watch stores the same of itself: whichever of the two is killed, there is one who says it. */
@@ -190,10 +232,25 @@ void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint3
     atomic_store(&arena->watch_generation, generation);
 }
 
+/* Before the first watch: who sleeps for as long as there is none looks again, and then after a second at most, since
+ * this one may be killed before it holds the ties. */
+static void await_ties(yn_arena_shared *arena)
+{
+    for (uint32_t i = 0; i < YN_TIES; i++) {
+        uint32_t unheld = 0;
+        atomic_compare_exchange_strong(&arena->ties.tie[i].word, &unheld, YN_TIE_AWAITED);
+    }
+    uint32_t used = atomic_load(&arena->slots.used);
+    for (uint32_t i = 0; i < YN_TIES && i < used; i++)
+        yn_futex_wake(&arena->ties.tie[i].word, YN_WAKE_ALL);
+}
+
 /* By the one who holds the starter's lock, all signals blocked. */
 static int start_watch(yn_arena_shared *arena, uint32_t generation)
 {
     reap_watch();
+    if (generation == 1)
+        await_ties(arena);
     uint64_t began = yn_boot_ns();
     /* One that lives, unknown because who started it died over it, or because it was about to die then, and did not. */
     pid_t pid = yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH);
@@ -254,15 +311,58 @@ int yn_team_ensure_watch(yn_self *me)
         int lives = watch_lives(arena);
         if (lives != 0)
             return lives < 0 ? lives : 0;
+        silence_bell(generation);
         int r = next_watch(arena, generation);
         if (r == -EBUSY) {
             yn_wait_on(me, &arena->watch_generation, generation, yn_deadline_in(100));
             continue;
         }
         yn_futex_wake(&arena->watch_generation, YN_WAKE_ALL);
+        if (atomic_load(&yn_private_page->watch_bell) != 0)
+            see_watch(arena);
         int kept; /* with the first watch, we have not been announced yet */
         return r == 0 && generation == 0 ? yn_team_announce(me->claim, &kept, false) : r;
     }
+}
+
+static int make_bell(void)
+{
+    int bell = epoll_create1(EPOLL_CLOEXEC), high = bell >= 0 ? fcntl(bell, F_DUPFD_CLOEXEC, 3) : -1;
+    int r = high >= 0 ? 0 : -errno;
+    if (bell >= 0) /* it may have been in the place of a standard stream */
+        close(bell);
+    if (r != 0)
+        return r;
+    atomic_store(&yn_private_page->watch_bell, high + 1);
+    hang_on_bell(-1, atomic_load(&yn_private_page->watch_seen) - 1);
+    return 0;
+}
+
+int yn_team_watch_bell(yn_self *me, bool *rings)
+{
+    int seen = see_watch(me->arena), r = 0;
+    yn_futex_lock(&yn_private_page->watch_lock);
+    if (atomic_load(&yn_private_page->watch_bell) == 0)
+        r = make_bell();
+    yn_futex_unlock(&yn_private_page->watch_lock);
+    *rings = r == 0 && seen >= 0 &&
+             atomic_load(&yn_private_page->watch_mute) != atomic_load(&yn_private_page->watch_generation);
+    return r != 0 ? r : atomic_load(&yn_private_page->watch_bell) - 1;
+}
+
+static void check_watch(yn_self *me)
+{
+    if (atomic_load(&me->arena->watch_generation) != 0)
+        yn_team_ensure_watch(me);
+}
+
+void yn_team_answer_bell(yn_self *me)
+{
+    uint32_t tie = atomic_load(&me->arena->ties.tie[0].word);
+    if (yn_tie_holds(tie))
+        see_watch(me->arena);
+    else
+        check_watch(me);
 }
 
 /* A process has just attached that nobody of the team started: the first of all, or one that the program forked by
@@ -277,12 +377,6 @@ static int announce_guest(yn_self *me)
     if (r == 0 && capacity != 0 && yn_slot_are_beyond(&me->arena->slots, capacity))
         return -EMFILE; /* the watch could not take its descriptor, and would not see it die */
     return r == 0 ? yn_team_announce(me->claim, &kept, false) : r; /* twice does no harm */
-}
-
-static void check_watch(yn_self *me)
-{
-    if (atomic_load(&me->arena->watch_generation) != 0)
-        yn_team_ensure_watch(me);
 }
 
 yn_self_upcalls yn_self_up = {.announce = announce_guest};

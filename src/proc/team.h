@@ -7,6 +7,14 @@
 /* There is a watch, or one is started now. 0 or YUNTA_ENOWATCH. Cheap when it lives. */
 int yn_team_ensure_watch(yn_self *me);
 
+/* A descriptor of this process, for its poll: readable once the watch has been killed, until it is looked after, and so
+ * on with the next one. It stays the same, and is never closed. *rings: else the present watch cannot be seen (there is
+ * none, or the kernel has no pidfds), and it has to be looked now and then. -EMFILE … */
+int yn_team_watch_bell(yn_self *me, bool *rings);
+
+/* What to do when it is readable, for who looks for other reasons as well. Cheap. */
+void yn_team_answer_bell(yn_self *me);
+
 /* Notes in the arena that the process `pid`, which was there after boot time `began`, is the watch. */
 void yn_team_note_watch(yn_arena_shared *arena, pid_t pid, uint64_t began, uint32_t generation);
 

@@ -7,6 +7,7 @@
 #include "os/filelock.h"
 #include "os/life.h"
 #include "os/rawsys.h"
+#include "os/tool.h"
 #include "proc/exec.h"
 #include "proc/team.h"
 #include "sync/wait.h"
@@ -385,6 +386,9 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
     yn_watch_shed(fds, shed_memory);
     if (yn_file_try_lock(fds->arena, YN_ARENA_LOCK_WATCH) != 0) /* after the last close: that may let go of it */
         yn_raw1(SYS_exit_group, 0);                             /* there is one already */
+    bool is_valgrind = yn_tool_is_valgrind();
+    if (!is_valgrind)
+        yn_tie_hold(&arena->ties, (int32_t)yn_raw0(SYS_getpid)); /* or nobody sleeps for longer than a second */
     yn_team_note_watch(arena, (pid_t)yn_raw0(SYS_getpid), yn_boot_ns(), generation);
     yn_raw2(
         SYS_setpgid, 0,
@@ -413,7 +417,8 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
         if (w.blind)
             look_again(&w);
     }
-    yn_raw2(SYS_munmap, arena, arena->limit); /* or Valgrind looks through all of it for leaks */
+    if (is_valgrind)                              /* else the kernel has still to read the ties in it */
+        yn_raw2(SYS_munmap, arena, arena->limit); /* or it looks through all of it for leaks */
     for (;;)
         yn_raw1(SYS_exit_group, 0);
 }

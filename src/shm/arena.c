@@ -72,6 +72,7 @@ static void init_head(yn_arena_shared *arena, const struct stat *file, uint64_t 
     arena->grain = YN_ARENA_GRAIN;
     if (getrandom(&arena->serial, sizeof arena->serial, GRND_NONBLOCK) != (ssize_t)sizeof arena->serial)
         arena->serial = yn_now_ns() ^ (uint64_t)getpid() << 48;
+    yn_tie_init(&arena->ties, !yn_tool_is_valgrind()); /* which knows no sleep on two words */
     atomic_init(&arena->slots.segment[0], arena->slots.first);
     uint64_t end = yn_round_up(sizeof *arena, YN_ARENA_GRAIN);
     atomic_init(&arena->end, end);

@@ -6,6 +6,7 @@
 #define YN_ARENA_H
 
 #include "base/base.h"
+#include "os/tie.h"
 #include "shm/slot.h"
 
 #define YN_ARENA_MAGIC UINT64_C(0x61746e7579000003) /* "yunta", then the version of the layout */
@@ -50,6 +51,9 @@ typedef struct yn_arena_shared {
     /* For who looks for deadlocks (sync/waits.h). */
     _Atomic uint32_t notes_holders; /* locks note which thread has them, in processes that begin from now on */
     _Atomic uint32_t overdue_naps;  /* who has slept in vain so often in a row looks for a deadlock; 0: nobody */
+
+    /* Held by the watch: who sleeps sleeps on one of them too, by its slot (sync/wait.c). */
+    yn_ties_shared ties;
 
     YN_ALIGNED(64) struct yn_heap_shared *heap;
     yn_slot_table_shared slots;

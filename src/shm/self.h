@@ -13,6 +13,8 @@ typedef struct yn_self {
     yn_seat_shared *seat;             /* of this thread; NULL until it first sleeps (sync/wait.c) */
     uint64_t deaths;                  /* counted when it was last about to sleep (sync/wait.c) */
     uint64_t looked_ns;               /* when it last looked whether the watch lives, or first slept (sync/wait.c) */
+    uint32_t mourned;                 /* the last watch found dead by its tie (sync/wait.c) */
+    bool looks;                       /* … it is at it */
     uint64_t waits;                   /* for what it is about to sleep (sync/wait.h) */
     uint32_t naps;                    /* how often in a row it has slept in vain (sync/wait.c) */
     struct yn_heap_lane_shared *lane; /* of this thread; NULL until it first allocates a small block (heap_lane.c) */
@@ -36,6 +38,9 @@ typedef struct yn_private {
     void *_Atomic record;              /* its own yunta_process, once asked for */
     _Atomic uint32_t watch_generation; /* the watch that watch_seen belongs to */
     _Atomic int32_t watch_seen;        /* descriptor by which this process sees the watch live, + 1 */
+    _Atomic uint32_t watch_lock;       /* of writing these two, and what follows */
+    _Atomic int32_t watch_bell;        /* an epoll's descriptor, + 1, with watch_seen in it as long as that lives */
+    _Atomic uint32_t watch_mute;       /* the last watch of which it says nothing any more */
     _Atomic uint32_t starts_watch;     /* one of our threads is at it */
     _Atomic uint32_t in_task;          /* pool/worker.c */
     _Atomic uint32_t listen_lock;      /* of making a descriptor for an object (comm/queue_wait.c) */

@@ -27,6 +27,7 @@ typedef struct yn_listener_shared {
     _Atomic uint64_t target;
     _Atomic uint32_t bell;      /* never set back: who comes too late to ring it wakes somebody for nothing */
     _Atomic int32_t descriptor; /* the listener's own, of its doorbell; or -1 */
+    _Atomic int32_t polled;     /* the one that the program has; means something to its process alone */
 } yn_listener_shared;
 
 typedef struct yn_listeners_shared {

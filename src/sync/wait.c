@@ -1,13 +1,12 @@
 /* Sleeping with a seat, so that a death reaches every sleeper; and eventcounts.
  * Never sleeps on a word that it has not written into its seat first.
- * Next: proc/watch.c, who nudges; sync/lock.c, the first user. */
+ * Next: proc/watch.c, who nudges and holds the ties; sync/lock.c, the first user. */
 #include "sync/wait.h"
 #include "os/cpu.h"
 #include "os/futex.h"
 #include "sync/listen.h"
 
-/* How often who sleeps, for long or for short, looks whether the watch itself lives: only a killed watch makes this
- * matter. */
+/* How often who sleeps looks whether the watch lives, where its sleep is not tied to that. */
 static const uint64_t belt_ns = UINT64_C(1000000000);
 
 YN_IN_CHILD int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t expected, yn_nudge kind)
@@ -32,14 +31,31 @@ YN_IN_CHILD void yn_wait_cancel(yn_self *me)
     atomic_store_explicit(&me->seat->word, NULL, memory_order_release);
 }
 
-YN_IN_CHILD static void look_after_watch(yn_self *me, bool is_due)
+YN_IN_CHILD static yn_tie_shared *tie_of(yn_self *me)
 {
+    return &me->arena->ties.tie[yn_claim_slot(me->claim) % YN_TIES];
+}
+
+/* That the tie is cut says at once that the watch was killed: once for each watch, since the next one needs a moment
+ * until it holds it. Where there is no tie, a second tells. What we were about to sleep on is not in the seat any more,
+ * if it says true. */
+YN_IN_CHILD static bool look_after_watch(yn_self *me, uint32_t tie, bool is_due)
+{
+    if (me->looks || (yn_tie_holds(tie) && !is_due))
+        return false;
+    uint32_t generation = atomic_load(&me->arena->watch_generation);
     uint64_t now = yn_now_ns(), last = me->looked_ns;
-    is_due = is_due || (last != 0 && now - last >= belt_ns);
+    bool is_news = yn_tie_is_cut(tie) && me->mourned != generation;
+    is_due = is_due || is_news || (last != 0 && now - last >= belt_ns);
+    if (is_news)
+        me->mourned = generation;
     if (is_due || last == 0)
         me->looked_ns = now;
+    me->looks = true;
     if (is_due && yn_wait_up.check_watch)
         yn_wait_up.check_watch(me);
+    me->looks = false;
+    return is_due;
 }
 
 /* Another second has passed: perhaps nobody is left who could end it. While the seat still says what we wait for. */
@@ -53,23 +69,56 @@ static void look_for_deadlock(yn_self *me)
         me->naps = UINT32_MAX; /* it has been told */
 }
 
-YN_IN_CHILD int yn_wait_commit(yn_self *me, yn_deadline deadline)
+/* No longer than a second: then it is looked whether the watch lives. */
+YN_IN_CHILD static int sleep_by_the_clock(yn_self *me, _Atomic uint32_t *word, uint32_t expected, uint64_t left)
+{
+    uint64_t nap = left < belt_ns ? left : belt_ns;
+    int r = yn_futex_wait(word, expected, nap);
+    bool in_vain = r == -ETIMEDOUT && nap < left;
+    look_after_watch(me, atomic_load(&tie_of(me)->word), in_vain);
+    if (in_vain)
+        look_for_deadlock(me);
+    else
+        me->naps = 0;
+    return in_vain ? 0 : r;
+}
+
+/* As long as it takes: the death of the watch ends it. The kernel wakes one of those who sleep on the same tie: so the
+ * others are woken first of all, since they would have nobody else if we were killed now. Then we look, since our
+ * caller may have what it waited for, and never sleep again. */
+YN_IN_CHILD static int sleep_tied(yn_self *me, _Atomic uint32_t *word, uint32_t expected, uint32_t seen,
+                                  yn_deadline deadline)
+{
+    yn_tie_shared *tie = tie_of(me);
+    int r = yn_tie_sleep(word, expected, tie, seen, deadline);
+    uint32_t now = atomic_load(&tie->word);
+    if (YN_UNLIKELY(yn_tie_is_cut(now))) {
+        yn_futex_wake(&tie->word, YN_WAKE_ALL);
+        look_after_watch(me, now, false);
+    }
+    return r;
+}
+
+YN_IN_CHILD static int sleep_in_seat(yn_self *me, yn_deadline deadline, uint64_t left)
 {
     yn_seat_shared *seat = me->seat;
     _Atomic uint32_t *word = atomic_load_explicit(&seat->word, memory_order_relaxed);
+    uint32_t expected = atomic_load_explicit(&seat->expected, memory_order_relaxed);
+    uint32_t tie = atomic_load(&tie_of(me)->word);
+    if (yn_tie_is_cut(tie) && me->mourned != atomic_load(&me->arena->watch_generation) &&
+        look_after_watch(me, tie, false))
+        return 0;
+    bool counts_naps = atomic_load_explicit(&me->arena->overdue_naps, memory_order_relaxed) != 0;
+    int r = -ENOSYS;
+    if (left > belt_ns && !counts_naps && yn_tie_holds(tie)) /* a shorter one ends by itself */
+        r = sleep_tied(me, word, expected, tie, deadline);
+    return r == -ENOSYS ? sleep_by_the_clock(me, word, expected, left) : r;
+}
+
+YN_IN_CHILD int yn_wait_commit(yn_self *me, yn_deadline deadline)
+{
     uint64_t left = yn_deadline_left(deadline);
-    int r = -ETIMEDOUT;
-    if (left > 0) {
-        uint64_t nap = left < belt_ns ? left : belt_ns;
-        r = yn_futex_wait(word, atomic_load_explicit(&seat->expected, memory_order_relaxed), nap);
-        bool in_vain = r == -ETIMEDOUT && nap < left;
-        look_after_watch(me, in_vain);
-        if (in_vain)
-            look_for_deadlock(me);
-        else
-            me->naps = 0;
-        r = in_vain ? 0 : r;
-    }
+    int r = left > 0 ? sleep_in_seat(me, deadline, left) : -ETIMEDOUT;
     yn_wait_cancel(me);
     return r;
 }

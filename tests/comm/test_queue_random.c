@@ -154,6 +154,7 @@ static void begin(const scene *which, uint64_t most)
     ck_assert_int_eq(
         yunta_queue_create(&q, &(yunta_queue_options){.capacity = now->capacity, .lose_on_death = now->lose}), 0);
     yn_wait_up.check_watch = look_round;
+    atomic_store(&yn_tie_unknown, true); /* so that there is a look once in a second */
 }
 
 typedef struct outcome {

@@ -7,7 +7,7 @@
 
 #include <sched.h>
 
-/* How long a sleeper may need to find out: it looks once in a second. */
+/* How long a sleeper may need to find out: without ties it looks once in a second. */
 enum { seconds_ms = 5000 };
 
 /* Whoever noticed first has started it, perhaps a child that is gone by now. */
@@ -97,11 +97,11 @@ START_TEST(the_next_one_finds_the_members)
 END_TEST
 
 /* The sleeper sleeps already; then the watch dies, then the owner. */
-START_TEST(a_sleeper_finds_out_within_seconds)
+static void sleeper_finds_out(yunta_start_method method)
 {
     struct holding h = new_holding();
     yunta_process *owner;
-    start_by(TEST_METHOD, &owner, hold, &h);
+    start_by(method, &owner, hold, &h);
     ck_assert(await_word(h.word, 1));
     pid_t watch = await_watch(), killer = fork();
     if (killer == 0) {
@@ -118,6 +118,19 @@ START_TEST(a_sleeper_finds_out_within_seconds)
     yunta_process_destroy(owner);
     free_holding(&h);
     one_watch_is_left();
+}
+
+START_TEST(a_sleeper_finds_out)
+{
+    sleeper_finds_out(TEST_METHOD);
+}
+END_TEST
+
+/* Where nobody can be told of the watch's end. */
+START_TEST(by_the_clock_a_sleeper_finds_out_within_seconds)
+{
+    atomic_store(&yn_tie_unknown, true);
+    sleeper_finds_out(YUNTA_FORK);
 }
 END_TEST
 
@@ -217,7 +230,8 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "watch");
     TEST_FOR_EACH_METHOD(cases, the_next_start_makes_another);
     TEST_FOR_EACH_METHOD(cases, the_next_one_finds_the_members);
-    TEST_FOR_EACH_METHOD(cases, a_sleeper_finds_out_within_seconds);
+    TEST_FOR_EACH_METHOD(cases, a_sleeper_finds_out);
+    tcase_add_test(cases, by_the_clock_a_sleeper_finds_out_within_seconds);
     TEST_FOR_EACH_METHOD(cases, what_was_started_before_is_still_ended_with_its_starter);
     tcase_add_test(cases, who_closes_all_descriptors_can_start_nothing);
     TEST_FOR_EACH_METHOD(cases, kills_at_random_lose_nobody);

@@ -54,6 +54,22 @@ static void enter_kernel(void)
     sim_point();
 }
 
+static int sleep_on(_Atomic uint32_t *word, _Atomic uint32_t *tie, uint64_t until, bool looks_again)
+{
+    sim_thread *t = sim.current;
+    t->word = word;
+    t->tie = tie;
+    t->until = until;
+    t->looks_again = looks_again;
+    t->state = SIM_ASLEEP;
+    t->result = 0;
+    if (sim_traces)
+        sim_trace(tie ? "sleeps tied" : "sleeps", (const void *)word, atomic_load(word), __builtin_return_address(0));
+    sim_let_go();
+    fence();
+    return t->result;
+}
+
 int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
 int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
 {
@@ -63,16 +79,19 @@ int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
     fence(); /* the point before may have been long ago */
     if (atomic_load(word) != expected || (sim.spurious && sim_one_in(sim.spurious)))
         return 0;
-    sim_thread *t = sim.current;
-    t->word = word;
-    t->until = ns >= FOR_EVER ? UINT64_MAX : sim.now + ns;
-    t->state = SIM_ASLEEP;
-    t->result = 0;
-    if (sim_traces)
-        sim_trace("sleeps", (const void *)word, expected, __builtin_return_address(0));
-    sim_let_go();
+    return sleep_on(word, NULL, ns >= FOR_EVER ? UINT64_MAX : sim.now + ns, ns == FOR_EVER);
+}
+
+int sim_tie_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_shared *tie, uint32_t seen, yn_deadline deadline);
+int sim_tie_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_shared *tie, uint32_t seen, yn_deadline deadline)
+{
+    if (!sim.current)
+        sim_fail(__FILE__, __LINE__, "who sets up and checks may not have to wait");
+    enter_kernel();
     fence();
-    return t->result;
+    if (atomic_load(word) != expected || atomic_load(&tie->word) != seen || (sim.spurious && sim_one_in(sim.spurious)))
+        return 0;
+    return sleep_on(word, &tie->word, deadline, false);
 }
 
 void sim_wake_up(sim_thread *t, int result)
@@ -82,21 +101,18 @@ void sim_wake_up(sim_thread *t, int result)
         t->before = SIM_READY;
     else
         t->state = SIM_READY;
-    t->word = NULL;
+    t->word = t->tie = NULL;
 }
 
 static bool sleeps_on(const sim_thread *t, const _Atomic uint32_t *word)
 {
-    return t->word == word && (t->state == SIM_ASLEEP || (t->state == SIM_STOPPED && t->before == SIM_ASLEEP));
+    return (t->word == word || t->tie == word) &&
+           (t->state == SIM_ASLEEP || (t->state == SIM_STOPPED && t->before == SIM_ASLEEP));
 }
 
 /* Any of those who sleep, as nobody promises which. */
-void sim_futex_wake(_Atomic uint32_t *word, int sleepers);
-void sim_futex_wake(_Atomic uint32_t *word, int sleepers)
+void sim_wake_some(_Atomic uint32_t *word, int sleepers)
 {
-    enter_kernel();
-    if (sim_traces)
-        sim_trace("wakes", (const void *)word, (uint64_t)sleepers, __builtin_return_address(0));
     for (int woken = 0; woken < sleepers; woken++) {
         sim_thread *found[SIM_THREADS];
         unsigned n = 0;
@@ -107,4 +123,13 @@ void sim_futex_wake(_Atomic uint32_t *word, int sleepers)
             return;
         sim_wake_up(found[sim_below(n)], 0);
     }
+}
+
+void sim_futex_wake(_Atomic uint32_t *word, int sleepers);
+void sim_futex_wake(_Atomic uint32_t *word, int sleepers)
+{
+    enter_kernel();
+    if (sim_traces)
+        sim_trace("wakes", (const void *)word, (uint64_t)sleepers, __builtin_return_address(0));
+    sim_wake_some(word, sleepers);
 }

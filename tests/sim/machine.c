@@ -61,6 +61,8 @@ static void kill_process(int number)
             sim.thread[i].state = SIM_GONE;
     if (sim_traces)
         sim_trace_note("process %d is killed", number);
+    if (number == SIM_WATCH && sim.is_tied)
+        sim_watch_is_gone();
 }
 
 static void stop_process(int number)
@@ -160,7 +162,7 @@ static void prepare_thread(sim_thread *t, int process, int number, void (*run)(i
     t->number = number;
     t->run = run;
     t->priority = sim_below(1000);
-    t->word = NULL;
+    t->word = t->tie = NULL;
     t->condition = NULL;
     t->buffer.count = 0;
     t->buffer.notes = 0;
@@ -214,6 +216,7 @@ static void plan_machine(void)
     sim.weak_cas = sim_one_in(4) ? 4 + sim_below(20) : 0;
     sim.spurious = sim_one_in(4) ? 4 + sim_below(20) : 0;
     sim.cpus = sim_one_in(4) ? 2 : 1;
+    sim.is_tied = sim_one_in(2);
 }
 
 static bool can_run(sim_thread *t)
@@ -265,6 +268,18 @@ static void run(sim_thread *t)
         t->priority = sim_below(t->priority + 1);
 }
 
+/* Where sleeps are tied, who finds that it is dead does this; else it takes a second, and here no time. */
+void sim_watch_restart(void)
+{
+    sim_thread *watch = &sim.thread[sim.threads - 1];
+    if (!sim.process[SIM_WATCH].is_dead)
+        return;
+    sim_drain(&watch->buffer);
+    sim.process[SIM_WATCH].is_dead = false;
+    sim.process[SIM_WATCH].kill_step = LONG_MAX;
+    prepare_thread(watch, SIM_WATCH, watch->number, sim_watch_run);
+}
+
 /* What happens by itself between two turns. */
 static void let_things_happen(void)
 {
@@ -291,13 +306,26 @@ static void let_things_happen(void)
             t->state = SIM_READY;
         }
     }
-    if (sim.process[SIM_WATCH].is_dead) { /* who notices starts another */
-        sim_thread *watch = &sim.thread[sim.threads - 1];
-        sim_drain(&watch->buffer);
-        sim.process[SIM_WATCH].is_dead = false;
-        sim.process[SIM_WATCH].kill_step = LONG_MAX;
-        prepare_thread(watch, SIM_WATCH, watch->number, sim_watch_run);
+    if (!sim.is_tied)
+        sim_watch_restart();
+}
+
+/* Who looks once in a second does so now. If nobody sleeps in a call of the library, the next call finds it. But a
+ * sleep that nothing ends is a bad one. */
+static bool find_the_watch_dead(void)
+{
+    bool sleeps = false;
+    for (int i = 0; i < sim.threads; i++) {
+        sim_thread *t = &sim.thread[i];
+        if (t->state == SIM_ASLEEP && t->looks_again) {
+            sim_wake_up(t, -ETIMEDOUT);
+            return true;
+        }
+        sleeps = sleeps || t->state == SIM_ASLEEP;
     }
+    if (!sleeps)
+        sim_watch_restart();
+    return !sleeps;
 }
 
 /* Nobody can run. True: now somebody can. */
@@ -318,6 +346,8 @@ static bool get_going(void)
         sim_wake_up(first, -ETIMEDOUT);
         return true;
     }
+    if (sim.process[SIM_WATCH].is_dead && find_the_watch_dead())
+        return true;
     if (!scene->rescue)
         return false;
     sim_view_join_all(&sim.first);

@@ -61,6 +61,8 @@ typedef struct sim_thread {
     int process, number;
     unsigned priority;
     _Atomic uint32_t *word; /* slept on */
+    _Atomic uint32_t *tie;  /* slept on too, or NULL */
+    bool looks_again;       /* in a second, if nothing else ends the sleep */
     uint64_t until;         /* UINT64_MAX: for ever */
     int result;             /* of the sleep */
     bool (*condition)(void);
@@ -90,8 +92,8 @@ typedef struct sim_machine {
     int deaths, newcomers;
     /* How this schedule goes about it. */
     unsigned quantum, laziness, lateness, weak_cas, spurious, cpus;
-    bool by_priority, is_weak, is_late;
-    sim_view first; /* what who sets up and rescues knows */
+    bool by_priority, is_weak, is_late, is_tied; /* tied: sleeps are, to the life of the watch */
+    sim_view first;                              /* what who sets up and rescues knows */
     char failure[512];
 } sim_machine;
 
@@ -126,15 +128,18 @@ void sim_copy(void *to, const void *from, size_t size);
 void sim_turn(void); /* the accesses granted are used up */
 void sim_let_go(void);
 bool sim_play(const sim_scene *scene, uint64_t seed);
+void sim_watch_restart(void);
 
 /* kernel.c */
 void sim_wake_up(sim_thread *t, int result);
+void sim_wake_some(_Atomic uint32_t *word, int sleepers);
 
 /* world.c */
 void sim_world_open(const sim_scene *scene);
 void sim_world_reset(void);
 void sim_world_close(void);
 void sim_watch_run(int number);
+void sim_watch_is_gone(void); /* what the kernel does then */
 bool sim_watch_has_news(void);
 bool sim_newcomer_may_come(void);
 void sim_newcomer_join(void);

@@ -27,6 +27,7 @@ void *sim_memset(void *to, int byte, size_t size);
 #include "os/cpu.h"
 #include "os/futex.h"
 #include "os/memfd.h"
+#include "os/tie.h"
 
 long sim_system_call(long number);
 #define yn_raw6(number, a, b, c, d, e, f)                                                                              \
@@ -36,6 +37,8 @@ int sim_futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
 void sim_futex_wake(_Atomic uint32_t *word, int sleepers);
 #define yn_futex_wait sim_futex_wait
 #define yn_futex_wake sim_futex_wake
+int sim_tie_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_shared *tie, uint32_t seen, yn_deadline deadline);
+#define yn_tie_sleep sim_tie_sleep
 /* Among the threads of one process, in its own memory, which goes with it: no simulated process has several that use
  * it. */
 #define yn_futex_lock(word) ((void)(word))

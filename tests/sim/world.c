@@ -190,9 +190,36 @@ bool sim_watch_has_news(void)
     return false;
 }
 
+static void set_ties(uint32_t value)
+{
+    sim_touch(&arena->ties, sizeof arena->ties);
+    for (uint32_t i = 0; i < YN_TIES; i++)
+        atomic_store(&arena->ties.tie[i].word, value);
+}
+
+/* The kernel wakes one of each. */
+void sim_watch_is_gone(void)
+{
+    set_ties(FUTEX_WAITERS | FUTEX_OWNER_DIED);
+    for (uint32_t i = 0; i < YN_TIES; i++)
+        sim_wake_some(&arena->ties.tie[i].word, 1);
+}
+
+/* The next watch is there, and will hold the ties. */
+static void check_watch(yn_self *me)
+{
+    (void)me;
+    if (!sim.process[SIM_WATCH].is_dead)
+        return;
+    sim_touch(&arena->watch_generation, sizeof arena->watch_generation);
+    atomic_fetch_add(&arena->watch_generation, 1);
+    sim_watch_restart();
+}
+
 void sim_watch_run(int number)
 {
     (void)number;
+    set_ties(sim.is_tied ? FUTEX_WAITERS | 1 : YN_TIE_AWAITED);
     for (;;) {
         sim_await(sim_watch_has_news);
         yn_claim dead[SIM_PROCESSES];
@@ -239,6 +266,8 @@ void sim_world_open(const sim_scene *of)
         exit(2);
     }
     arena->serial = 0; /* it is random */
+    yn_wait_up.check_watch = check_watch;
+    atomic_store(&arena->watch_generation, 1);
     observer = join(0);
     for (int p = 1; p <= scene->processes; p++)
         member[p] = join(observer.claim);

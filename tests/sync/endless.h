@@ -11,9 +11,14 @@
 #include "sync/wait.h"
 
 static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
+static int endless_tied_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_shared *tie, uint32_t seen,
+                              yn_deadline deadline);
 #define yn_futex_wait(word, expected, ns) endless_sleep((word), (expected), (ns))
+#define yn_tie_sleep(word, expected, tie, seen, deadline)                                                              \
+    endless_tied_sleep((word), (expected), (tie), (seen), (deadline))
 #include "sync/wait.c"
 #undef yn_futex_wait
+#undef yn_tie_sleep
 
 static _Atomic unsigned endless_sleeps; /* of this process, so far */
 
@@ -21,6 +26,15 @@ static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
 {
     atomic_fetch_add(&endless_sleeps, 1);
     return yn_futex_wait(word, expected, ns == belt_ns ? UINT64_MAX : ns);
+}
+
+static int endless_tied_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_shared *tie, uint32_t seen,
+                              yn_deadline deadline)
+{
+    int r = yn_tie_sleep(word, expected, tie, seen, deadline);
+    if (r != -ENOSYS) /* else it counts as what it becomes */
+        atomic_fetch_add(&endless_sleeps, 1);
+    return r;
 }
 
 /* It sleeps in the kernel, and has a seat for that: it is not just about to. */

@@ -2,9 +2,9 @@
  * every sleeper is nudged; only now does the sleeper write its seat; or it has written it, and only now falls asleep.
  *
  * This file brings its own copy of sync/wait.c, which stands still at exactly those points until the watch is through
- * with the death: whoever then sleeps until his time is over is lost, however fast or slow the machine is. With
- * NUDGE_WAKE_ONLY defined before it, nudging wakes sleepers without changing the word that they sleep on. The watch is
- * a copy of this program, so it nudges by the same code. */
+ * with the death, and sleeps by the clock, whose limit ends what nothing else does: whoever then sleeps until his time
+ * is over is lost, however fast or slow the machine is. With NUDGE_WAKE_ONLY defined before it, nudging wakes sleepers
+ * without changing the word that they sleep on. The watch is a copy of this program, so it nudges by the same code. */
 #ifndef YUNTA_NUDGE_SCENE_H
 #define YUNTA_NUDGE_SCENE_H
 
@@ -19,6 +19,8 @@
 static int fall_asleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
 static void before_seat(void);
 #define yn_futex_wait(word, expected, ns) fall_asleep((word), (expected), (ns))
+#define yn_tie_sleep(word, expected, tie, seen, deadline)                                                              \
+    ((void)(word), (void)(expected), (void)(tie), (void)(seen), (void)(deadline), -ENOSYS)
 #define yn_seat_get(me) (before_seat(), yn_seat_get(me))
 
 #ifdef NUDGE_WAKE_ONLY /* nudge() has the one compare-and-swap of that file */
@@ -32,6 +34,7 @@ static void before_seat(void);
 #include "sync/wait.c"
 #endif
 #undef yn_futex_wait
+#undef yn_tie_sleep
 #undef yn_seat_get
 
 enum moment { BEFORE_THE_SEAT, BEFORE_THE_SLEEP, BEFORE_THE_SECOND_SLEEP };

@@ -5,7 +5,11 @@
 #include "os/cpu.h"
 #include "sync/wait.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static bare_team team;
 static yn_self me, other;
@@ -157,13 +161,20 @@ static void look(yn_self *who)
     looks++;
 }
 
-/* The first look at the clock is only noted; the watch is looked for once the last one is a second ago. */
+static _Atomic uint32_t *my_tie(void)
+{
+    return &team.arena->ties.tie[yn_claim_slot(me.claim)].word;
+}
+
+/* Where nobody holds the tie. The first look at the clock is only noted; the watch is looked for once the last one is a
+ * second ago. */
 START_TEST(the_watch_is_looked_after_once_a_second)
 {
     _Atomic uint32_t *word = new_word(1);
     yn_wait_upcalls before = yn_wait_up;
     yn_wait_up.check_watch = look;
     const uint64_t belt = 1000000000;
+    atomic_store(my_tie(), YN_TIE_AWAITED);
     me.looked_ns = 0;
     yn_wait_on(&me, word, 2, yn_deadline_in(20000));
     ck_assert_uint_ne(me.looked_ns, 0);
@@ -179,6 +190,117 @@ START_TEST(the_watch_is_looked_after_once_a_second)
     yn_wait_up.check_watch = NULL;
     me.looked_ns = yn_now_ns() - belt;
     yn_wait_on(&me, word, 2, yn_deadline_in(20000));
+    yn_wait_up = before;
+}
+END_TEST
+
+/* Also if the tie is held, where nobody can sleep on it. */
+START_TEST(without_ties_a_long_sleep_is_cut_too)
+{
+    _Atomic uint32_t *word = new_word(1);
+    yn_wait_upcalls before = yn_wait_up;
+    yn_wait_up.check_watch = look;
+    atomic_store(&yn_tie_unknown, true);
+    atomic_store(my_tie(), (uint32_t)getpid() | FUTEX_WAITERS);
+    me.looked_ns = yn_now_ns() - 2000000000;
+    ck_assert_int_eq(yn_wait_on(&me, word, 2, yn_deadline_in(YUNTA_FOREVER)), 0);
+    ck_assert_int_eq(looks, 0); /* it lives, as the tie says */
+    ck_assert_int_eq(yn_wait_on(&me, word, 1, yn_deadline_in(YUNTA_FOREVER)), 0);
+    ck_assert_int_eq(looks, 1);
+    yn_wait_up = before;
+}
+END_TEST
+
+/* The first time that it is seen cut, before the sleep: for each watch once, then once in a second. */
+START_TEST(a_cut_tie_is_looked_after_at_once)
+{
+    _Atomic uint32_t *word = new_word(1);
+    yn_wait_upcalls before = yn_wait_up;
+    yn_wait_up.check_watch = look;
+    atomic_store(my_tie(), FUTEX_WAITERS | FUTEX_OWNER_DIED);
+    for (uint32_t generation = 1; generation < 4; generation++) {
+        atomic_store(&team.arena->watch_generation, generation);
+        ck_assert_int_eq(yn_wait_on(&me, word, 1, yn_deadline_in(YUNTA_FOREVER)), 0);
+        ck_assert_ptr_null(atomic_load(&me.seat->word));
+        ck_assert_int_eq(looks, (int)generation);
+        ck_assert_uint_eq(me.mourned, generation);
+        ck_assert_int_eq(yn_wait_on(&me, word, 2, yn_deadline_in(YUNTA_FOREVER)), 0);
+        ck_assert_int_eq(looks, (int)generation);
+    }
+    ck_assert_int_eq(yn_wait_on(&me, word, 1, yn_deadline_in(YUNTA_FOREVER)), 0); /* for a second */
+    ck_assert_int_eq(looks, 4);
+    yn_wait_up = before;
+}
+END_TEST
+
+typedef struct sleeper {
+    yn_self *who;
+    _Atomic uint32_t *word;
+    _Atomic int32_t thread;
+    pthread_t handle;
+    int result;
+} sleeper;
+
+static void *sleep_for_ever(void *of)
+{
+    sleeper *s = of;
+    atomic_store(&s->thread, (int32_t)yn_raw0(SYS_gettid));
+    s->result = yn_wait_on(s->who, s->word, 1, yn_deadline_in(YUNTA_FOREVER));
+    return NULL;
+}
+
+static void begin_sleep(sleeper *s, yn_self *who)
+{
+    *s = (sleeper){.who = who, .word = new_word(1), .result = 1};
+    ck_assert_int_eq(pthread_create(&s->handle, NULL, sleep_for_ever, s), 0);
+    test_wait_until(atomic_load(&who->seat->word) == s->word && test_state(atomic_load(&s->thread)) == 'S', 20000);
+}
+
+static pid_t new_holder(void)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t holder = fork();
+    if (holder == 0) {
+        char byte = yn_tie_hold(&team.arena->ties, getpid()) == 0;
+        _exit(write(ends[1], &byte, 1) == 1 && pause());
+    }
+    char byte = 0;
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    ck_assert_int_eq(byte, 1);
+    ck_assert_uint_eq(atomic_load(my_tie()), (uint32_t)holder | FUTEX_WAITERS);
+    close(ends[0]);
+    close(ends[1]);
+    return holder;
+}
+
+/* Two sleep on one tie, and the kernel wakes one of them. Of the end of the first holder also those are told who fell
+ * asleep when there had been none. */
+START_TEST(the_end_of_the_holder_wakes_all)
+{
+    yn_wait_upcalls before = yn_wait_up;
+    yn_wait_up.check_watch = NULL;
+    other.claim = me.claim; /* the same tie; the seat is its own */
+    if (atomic_load(my_tie()) != 0 || yn_tie_sleep(new_word(0), 1, team.arena->ties.tie, 0, YN_NEVER) == -ENOSYS)
+        return; /* there are none here */
+    for (uint32_t round = 0; round < 2; round++) {
+        sleeper one, two;
+        pid_t holder = round > 0 ? new_holder() : 0;
+        begin_sleep(&one, &me);
+        begin_sleep(&two, &other);
+        if (round == 0)
+            holder = new_holder();
+        atomic_store(&team.arena->watch_generation, round + 1);
+        test_kill(holder);
+        ck_assert_int_eq(pthread_join(one.handle, NULL), 0);
+        ck_assert_int_eq(pthread_join(two.handle, NULL), 0);
+        ck_assert_int_eq(one.result, 0);
+        ck_assert_int_eq(two.result, 0);
+        ck_assert(yn_tie_is_cut(atomic_load(my_tie())));
+        ck_assert_uint_eq(one.who->mourned, round + 1);
+        ck_assert_uint_eq(two.who->mourned, round + 1);
+        waitpid(holder, NULL, 0);
+    }
     yn_wait_up = before;
 }
 END_TEST
@@ -259,6 +381,9 @@ static Suite *make(void)
     tcase_add_test(cases, the_last_of_a_full_segment_is_nudged);
     tcase_add_test(cases, who_has_not_looked_since_a_death_does_not_sleep);
     tcase_add_test(cases, the_watch_is_looked_after_once_a_second);
+    tcase_add_test(cases, without_ties_a_long_sleep_is_cut_too);
+    tcase_add_test(cases, a_cut_tie_is_looked_after_at_once);
+    tcase_add_test(cases, the_end_of_the_holder_wakes_all);
     tcase_add_test(cases, a_notification_takes_the_hint_and_moves_the_sequence);
     tcase_add_test(cases, patience_follows_what_has_paid);
     return suite;

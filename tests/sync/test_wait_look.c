@@ -11,6 +11,9 @@ static uint32_t processor; /* its number, + 1 */
 #define yn_processor() processor
 static int fall_asleep(uint64_t ns);
 #define yn_futex_wait(word, expected, ns) ((void)(word), (void)(expected), fall_asleep(ns))
+static int fall_asleep_tied(yn_deadline deadline);
+#define yn_tie_sleep(word, expected, tie, seen, deadline)                                                              \
+    ((void)(word), (void)(expected), (void)(tie), (void)(seen), fall_asleep_tied(deadline))
 #include "sync/wait.c"
 
 static bare_team team;
@@ -24,6 +27,20 @@ static int fall_asleep(uint64_t ns)
 {
     naps++;
     nap = ns;
+    return woken;
+}
+
+/* Where there are ties. */
+static bool has_ties;
+static int tied_sleeps;
+static yn_deadline until;
+
+static int fall_asleep_tied(yn_deadline deadline)
+{
+    if (!has_ties)
+        return -ENOSYS;
+    tied_sleeps++;
+    until = deadline;
     return woken;
 }
 
@@ -86,6 +103,33 @@ START_TEST(a_long_sleep_is_cut_for_the_watch)
 }
 END_TEST
 
+/* With a tie it has no limit but the caller's, and nobody looks; unless seconds are to be counted, or it is short. */
+START_TEST(a_tied_sleep_is_not_cut)
+{
+    has_ties = true;
+    yn_deadline minute = yn_deadline_in(60000);
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert(until == YN_NEVER);
+    ck_assert_int_eq(sleep_for(minute, -ETIMEDOUT), -ETIMEDOUT);
+    ck_assert(until == minute);
+    ck_assert_int_eq(tied_sleeps, 2);
+    ck_assert_int_eq(naps, 0);
+    ck_assert_int_eq(sleep_for(yn_deadline_in(1000), 0), 0);
+    ck_assert_int_eq(naps, 1);
+    atomic_store(&tie_of(&me)->word, YN_TIE_AWAITED);
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert_int_eq(naps, 2);
+    atomic_store(&tie_of(&me)->word, 77 | FUTEX_WAITERS);
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert_int_eq(tied_sleeps, 3);
+    atomic_store(&team.arena->overdue_naps, 2);
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert_int_eq(tied_sleeps, 3);
+    ck_assert_int_eq(naps, 3);
+    ck_assert_int_eq(looks, 0);
+}
+END_TEST
+
 /* As soon as so many seconds in a row are over, each one; until it has been told. */
 START_TEST(a_deadlock_is_looked_for_when_it_takes_long)
 {
@@ -143,6 +187,7 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "looking");
     tcase_add_checked_fixture(cases, set_scene, drop_scene);
     tcase_add_test(cases, a_long_sleep_is_cut_for_the_watch);
+    tcase_add_test(cases, a_tied_sleep_is_not_cut);
     tcase_add_test(cases, a_deadlock_is_looked_for_when_it_takes_long);
     tcase_add_test(cases, nobody_spins_alone);
     return suite;

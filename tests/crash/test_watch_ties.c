@@ -1,0 +1,211 @@
+/* The watch is killed while everybody sleeps for ever: one of the sleepers finds out at once and starts another, and
+ * that one hears of the next death.
+ * It must not sleep in a call of the library itself, nor start anything, since that would find out as well; nor have a
+ * limit by which sleepers look again.
+ * Read next: test_watch.c; src/sync/wait.c. */
+#include "../comm/wait_scene.h"
+
+/* In what the one who sleeps does so. */
+typedef enum bed { LOCK, SEMAPHORE, CONDITION, EVENT, QUEUE, PIPE, JOIN, MANY, BY_DESCRIPTOR, LIMITED, BEDS } bed;
+
+typedef struct night {
+    bed bed;
+    shared_word *stage;
+    yunta_lock *lock, *free_lock;
+    yunta_semaphore *semaphore;
+    yunta_condition *condition;
+    yunta_event *event;
+    yunta_queue *queue;
+    yunta_pipe *end, *other_end;
+    yunta_process *owner;
+} night;
+
+static int own(const night *n)
+{
+    expect(yunta_lock_acquire(n->lock, 0) == 0);
+    expect(yunta_semaphore_acquire(n->semaphore, 0) == 0);
+    atomic_store(n->stage, 1);
+    return sleep_for_ever();
+}
+YUNTA_ENTRY(own, night);
+
+static int go_to_bed(const night *n)
+{
+    int value;
+    size_t size;
+    yunta_wait_item items[] = {item(YUNTA_WAIT_LOCK, n->lock), input(-1)};
+    int ends[2];
+    switch (n->bed) {
+    case LOCK:
+        return yunta_lock_acquire(n->lock, FOREVER);
+    case SEMAPHORE:
+        return yunta_semaphore_acquire(n->semaphore, FOREVER);
+    case CONDITION:
+        expect(yunta_lock_acquire(n->free_lock, 0) == 0);
+        return yunta_condition_wait(n->condition, n->free_lock, FOREVER);
+    case EVENT:
+        return yunta_event_wait(n->event, FOREVER);
+    case QUEUE:
+        return yunta_queue_get(n->queue, &value, FOREVER);
+    case PIPE:
+        return yunta_pipe_receive(n->end, &value, sizeof value, &size, FOREVER);
+    case JOIN:
+        return yunta_process_join(n->owner, FOREVER);
+    case MANY:
+        return yunta_wait_many(items, 1, FOREVER);
+    case BY_DESCRIPTOR:
+        expect(pipe(ends) == 0);
+        items[1] = input(ends[0]);
+        return yunta_wait_many(items, 2, FOREVER);
+    default:
+        return yunta_lock_acquire(n->lock, 3600 * 1000);
+    }
+}
+
+static int sleep_in(const night *n)
+{
+    atomic_store(n->stage, 2);
+    go_to_bed(n);
+    atomic_store(n->stage, 3);
+    return sleep_for_ever();
+}
+YUNTA_ENTRY(sleep_in, night);
+
+static night new_night(bed b)
+{
+    night n = {.bed = b, .stage = new_word(), .queue = new_queue(1)};
+    ck_assert_int_eq(yunta_lock_create(&n.lock), 0);
+    ck_assert_int_eq(yunta_lock_create(&n.free_lock), 0);
+    ck_assert_int_eq(yunta_semaphore_create(&n.semaphore, NULL), 0);
+    ck_assert_int_eq(yunta_condition_create(&n.condition), 0);
+    ck_assert_int_eq(yunta_event_create(&n.event), 0);
+    ck_assert_int_eq(yunta_pipe_create(&n.end, &n.other_end, NULL), 0);
+    start_by(YUNTA_FORK, &n.owner, own, &n);
+    ck_assert(await_word(n.stage, 1));
+    return n;
+}
+
+static void free_night(night *n)
+{
+    yunta_process_destroy(n->owner);
+    yunta_pipe_destroy(n->end);
+    yunta_event_destroy(n->event);
+    yunta_condition_destroy(n->condition);
+    yunta_semaphore_destroy(n->semaphore);
+    yunta_lock_destroy(n->free_lock);
+    yunta_lock_destroy(n->lock);
+    yunta_queue_destroy(n->queue);
+    yunta_shared_free(n->stage);
+}
+
+static yn_arena_shared *the_arena(void)
+{
+    return yn_self_get(&(int){0})->arena;
+}
+
+/* Until the watch that there is now, if it is not this one, has begun its work. */
+static pid_t await_other_watch(pid_t last)
+{
+    yn_arena_shared *arena = the_arena();
+    test_wait_until(atomic_load(&arena->watch_pid) != last && atomic_load(&arena->ties.holder) != last &&
+                        atomic_load(&arena->ties.tie[YN_TIES - 1].word) ==
+                            ((uint32_t)atomic_load(&arena->watch_pid) | FUTEX_WAITERS),
+                    20000);
+    return atomic_load(&arena->watch_pid);
+}
+
+/* The owner of what is waited for is killed when the watch has been; nobody reaps it before the watch has declared it
+ * dead. */
+START_TEST(the_only_sleeper_starts_another)
+{
+    night n = new_night((bed)_i);
+    pid_t watch = await_other_watch(0);
+    yunta_process *sleeper;
+    start_by(YUNTA_FORK, &sleeper, sleep_in, &n);
+    ck_assert(await_word(n.stage, 2));
+    test_wait_until(test_state(yunta_process_pid(sleeper)) == 'S', 20000);
+    test_kill(watch);
+    await_other_watch(watch);
+    yn_claim owner = atomic_load(&n.owner->who);
+    kill(yunta_process_pid(n.owner), SIGKILL);
+    test_wait_until(!yn_claim_is_alive(&the_arena()->slots, owner), 20000);
+    if (_i == LOCK || _i == SEMAPHORE || _i == JOIN || _i == MANY || _i == BY_DESCRIPTOR || _i == LIMITED)
+        ck_assert(await_word(n.stage, 3)); /* told of that death */
+    yunta_process_kill(sleeper);
+    yunta_process_join(sleeper, 20000);
+    yunta_process_destroy(sleeper);
+    free_night(&n);
+}
+END_TEST
+
+static int take_one(const struct task *t)
+{
+    return take(t->object, t->stage);
+}
+YUNTA_ENTRY(take_one, struct task);
+
+static int look_by(yunta_queue *q)
+{
+    int value;
+    return yunta_queue_get(q, &value, 0);
+}
+
+/* The program sleeps in its own poll: the descriptor tells it of the watch's end, once, and its look starts another;
+ * which rings when a consumer dies that has a message in hand. */
+START_TEST(a_descriptor_tells_of_the_end_of_the_watch)
+{
+    yunta_queue *q = new_queue(4);
+    shared_word *stage = new_word();
+    struct task t = {.deed = TAKE, .object = q, .stage = stage, .sleeper = getpid()};
+    for (int round = 0; round < 3; round++) {
+        yunta_process *consumer;
+        atomic_store(stage, 0);
+        ck_assert_int_eq(yunta_queue_put(q, &(int){7}, 0), 0);
+        start_by(YUNTA_FORK, &consumer, take_one, &t);
+        ck_assert(await_word(stage, 4));
+        int descriptor = yunta_queue_descriptor(q);
+        ck_assert_int_ge(descriptor, 3);
+        ck_assert_int_eq(look_by(q), -ETIMEDOUT);
+        ck_assert(!is_readable(descriptor, 0));
+        pid_t watch = await_other_watch(0);
+        test_kill(watch);
+        ck_assert(is_readable(descriptor, 20000));
+        ck_assert_int_eq(look_by(q), -ETIMEDOUT);
+        await_other_watch(watch);
+        while (is_readable(descriptor, 0)) /* the new one may have told of something */
+            ck_assert_int_eq(look_by(q), -ETIMEDOUT);
+        kill(yunta_process_pid(consumer), SIGKILL);
+        ck_assert(is_readable(descriptor, 20000));
+        ck_assert_int_eq(look_by(q), 0);
+        yunta_process_destroy(consumer);
+        if (round == 1)
+            ck_assert_int_eq(yunta_queue_close_descriptor(q), 0);
+    }
+    ck_assert_int_eq(yunta_queue_close_descriptor(q), 0);
+    yunta_shared_free(stage);
+    yunta_queue_destroy(q);
+}
+END_TEST
+
+static bool are_there_ties(void)
+{
+    static _Atomic uint32_t word = 1; /* not what is expected: no sleep */
+    static yn_tie_shared tie;
+    return !test_is_valgrind() && yn_tie_sleep(&word, 0, &tie, 0, YN_NEVER) != -ENOSYS;
+}
+
+static Suite *make(void)
+{
+    Suite *suite = suite_create("watch_ties");
+    TCase *cases = test_case(suite, "ties");
+    if (!are_there_ties())
+        return suite;
+    tcase_add_loop_test(cases, the_only_sleeper_starts_another, 0, BEDS);
+    tcase_add_test(cases, a_descriptor_tells_of_the_end_of_the_watch);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, make);
+}
