@@ -128,11 +128,11 @@ void yn_lock_give_back(struct yunta_lock *lock, yn_claim dead)
     tell_of_release(lock, word, YN_WAKE_ALL);
 }
 
+/* By a swap even if another has set it already: a word that is only read may have been let go, and told of, before. */
 void yn_lock_announce_listener(struct yunta_lock *lock)
 {
     uint64_t word = atomic_load(&lock->word);
-    while (yn_claim_who(word) != 0 && !(word & YN_LOCK_LISTENS) &&
-           !atomic_compare_exchange_weak(&lock->word, &word, word | YN_LOCK_LISTENS)) {
+    while (yn_claim_who(word) != 0 && !atomic_compare_exchange_weak(&lock->word, &word, word | YN_LOCK_LISTENS)) {
     }
 }
 

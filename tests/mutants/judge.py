@@ -45,9 +45,9 @@ BESIDE = {
 }
 SCENES = {
     "barrier": "barrier barrier_disorder", "condition": "condition event signals", "once": "once", "latch": "latch latch_threads",
-    "lock": "lock lock_threads lock_newcomers rwlock condition barrier", "recursive_lock": "recursive_lock", "rwlock": "rwlock",
-    "semaphore": "semaphore signals", "ring": "queue_bounded queue_unbounded", "slot": "lock_newcomers lock",
-    "wait": "lock semaphore condition event barrier queue_bounded", "heap": "heap queue_rings", "dict": "dict_nodes dict_in_place",
+    "lock": "lock lock_threads lock_newcomers rwlock condition barrier wait_many", "recursive_lock": "recursive_lock", "rwlock": "rwlock",
+    "semaphore": "semaphore signals", "ring": "queue_bounded queue_unbounded queue_rings queue_rings_closed", "listen": "wait_many", "slot": "lock_newcomers lock",
+    "wait": "lock semaphore condition event barrier queue_bounded wait_many", "heap": "heap queue_rings", "dict": "dict_nodes dict_slots dict_words",
     "queue": "queue_bounded queue_unbounded queue_rings queue_stores queue_rings_closed queue_stores_closed wait_many",
 }
 LONG = {
