@@ -2,25 +2,63 @@
  * Must never take the lock itself.
  * Read next: ../bench_lock.c and ../peers/mutex.c, who do. */
 #include "contest.h"
-#include "bench.h"
 
-int64_t bench_contest_begin(struct bench_contest *contest)
+struct bench_party *bench_contest_begin(struct bench_contest *contest, int who)
 {
+    struct bench_party *party = &contest->party[who];
+    bench_place(bench_processor(who)); /* anywhere, if there is but one */
     atomic_fetch_add(&contest->ready, 1);
     while (atomic_load(&contest->ready) < 2) {
     }
-    return bench_now();
+    party->ticks = bench_ticks();
+    party->begin = bench_now();
+    return party;
 }
 
-void bench_contest_end(struct bench_contest *contest, int who)
+void bench_contest_end(struct bench_contest *contest, struct bench_party *party)
 {
-    atomic_store(&contest->end[who], bench_now());
+    party->end = bench_now();
+    party->ticks = bench_ticks() - party->ticks;
+    atomic_fetch_add(&contest->ready, 1);
+    bench_place(-1);
 }
 
-double bench_contest_cost(const struct bench_contest *contest, int64_t begin)
+/* The middle of what is counted there. */
+static double ticks_of_bin(uint32_t bin)
 {
-    int64_t end = atomic_load(&contest->end[0]), other = atomic_load(&contest->end[1]);
-    if (contest->number != 2 * BENCH_TURNS || end == 0 || other == 0)
-        bench_wrong("two that took %d turns each came to %lld", BENCH_TURNS, (long long)contest->number);
-    return (double)((other > end ? other : end) - begin) / (2 * BENCH_TURNS);
+    if (bin < BENCH_WAIT_STEPS)
+        return bin;
+    uint32_t power = bin / BENCH_WAIT_STEPS + 3;
+    return (double)(BENCH_WAIT_STEPS + bin % BENCH_WAIT_STEPS + 0.5) * (double)(UINT64_C(1) << (power - 4));
+}
+
+/* How long the `share` of all waits took at most. */
+static double wait_of(const struct bench_contest *contest, double share, uint64_t waits)
+{
+    uint64_t seen = 0;
+    uint32_t bin = 0;
+    for (; bin < BENCH_WAIT_BINS - 1; bin++) {
+        seen += contest->party[0].waits[bin] + contest->party[1].waits[bin];
+        if ((double)seen >= share * (double)waits)
+            break;
+    }
+    const struct bench_party *first = &contest->party[0];
+    return ticks_of_bin(bin) * (double)(first->end - first->begin) / (double)first->ticks;
+}
+
+void bench_contest_sum_up(struct bench_contest *contest, double figures[BENCH_CONTEST_FIGURES])
+{
+    const struct bench_party *one = &contest->party[0], *other = &contest->party[1];
+    int64_t turns = one->turns + other->turns;
+    if (contest->number != turns || atomic_load(&contest->ready) != 4 || one->turns == 0 || other->turns == 0)
+        bench_wrong("two that took %lld and %lld turns came to %lld", (long long)one->turns, (long long)other->turns,
+                    (long long)contest->number);
+    int64_t begin = one->begin < other->begin ? one->begin : other->begin;
+    int64_t end = one->end > other->end ? one->end : other->end;
+    figures[BENCH_TURN] = (double)(end - begin) / (double)turns;
+    if (!contest->load.is_timed)
+        return;
+    figures[BENCH_WAIT_P50] = wait_of(contest, 0.5, (uint64_t)turns);
+    figures[BENCH_WAIT_P99] = wait_of(contest, 0.99, (uint64_t)turns);
+    figures[BENCH_WAIT_P999] = wait_of(contest, 0.999, (uint64_t)turns);
 }

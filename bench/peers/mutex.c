@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "../lib/bench.h"
-#include "../lib/contest.h"
 
 struct shared {
     _Alignas(64) pthread_mutex_t mutex;
@@ -61,34 +60,32 @@ double mutex_uncontended(bool robust)
     return bench_median(each, BENCH_BATCHES);
 }
 
-static int64_t take_turns(struct shared *shared, int who)
+static void acquire(void *lock)
 {
-    int64_t begin = bench_contest_begin(&shared->contest);
-    for (int i = 0; i < BENCH_TURNS; i++) {
-        check(pthread_mutex_lock(&shared->mutex), "pthread_mutex_lock");
-        shared->contest.number = shared->contest.number + 1;
-        check(pthread_mutex_unlock(&shared->mutex), "pthread_mutex_unlock");
-    }
-    bench_contest_end(&shared->contest, who);
-    return begin;
+    check(pthread_mutex_lock(lock), "pthread_mutex_lock");
 }
 
-double mutex_contended(bool robust)
+static void release(void *lock)
+{
+    check(pthread_mutex_unlock(lock), "pthread_mutex_unlock");
+}
+
+void mutex_contended(bool robust, struct bench_load load, double figures[BENCH_CONTEST_FIGURES])
 {
     struct shared *shared = make(robust);
     int status;
+    shared->contest.load = load;
     pid_t other = fork();
     if (other == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        take_turns(shared, 1);
+        bench_contest_take_turns(&shared->contest, 1, acquire, release, &shared->mutex);
         _exit(0);
     }
     if (other < 0)
         bench_wrong("no process for the mutex");
-    int64_t begin = take_turns(shared, 0);
+    bench_contest_take_turns(&shared->contest, 0, acquire, release, &shared->mutex);
     if (waitpid(other, &status, 0) != other || status != 0)
         bench_wrong("the other one at the mutex ended with status %d", status);
-    double cost = bench_contest_cost(&shared->contest, begin);
+    bench_contest_sum_up(&shared->contest, figures);
     unmake(shared);
-    return cost;
 }

@@ -4,10 +4,12 @@
 
 #include <stdbool.h>
 
+#include "../lib/contest.h"
+
 /* ns for lock and unlock, by one process. */
 double mutex_uncontended(bool robust);
 
-/* ns a turn, by two. */
-double mutex_contended(bool robust);
+/* By two. */
+void mutex_contended(bool robust, struct bench_load load, double figures[BENCH_CONTEST_FIGURES]);
 
 #endif

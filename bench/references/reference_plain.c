@@ -10,6 +10,7 @@
 
 #include "../lib/bench.h"
 #include "../lib/calls.h"
+#include "../lib/contest.h"
 #include "../lib/lives.h"
 #include "../lib/meeting.h"
 #include "../lib/procs.h"
@@ -146,10 +147,44 @@ static void mutex_alone(struct bench_figures *figures)
     figures->value[1] = mutex_uncontended(true);
 }
 
+/* The cost of a turn by the plain mutex and by the robust one. */
+static void turns_by_two(struct bench_figures *figures, uint32_t work)
+{
+    for (int robust = 0; robust < 2; robust++) {
+        double by_two[BENCH_CONTEST_FIGURES];
+        mutex_contended(robust, (struct bench_load){.work = work}, by_two);
+        figures->value[robust] = by_two[BENCH_TURN];
+    }
+}
+
 static void mutex_by_two(struct bench_figures *figures)
 {
-    figures->value[0] = mutex_contended(false);
-    figures->value[1] = mutex_contended(true);
+    turns_by_two(figures, 0);
+}
+
+static void mutex_by_two_that_work(struct bench_figures *figures)
+{
+    turns_by_two(figures, BENCH_WORK);
+}
+
+static void mutex_waits(struct bench_figures *figures)
+{
+    mutex_contended(false, (struct bench_load){.is_timed = true}, figures->value);
+}
+
+static void robust_waits(struct bench_figures *figures)
+{
+    mutex_contended(true, (struct bench_load){.is_timed = true}, figures->value);
+}
+
+static void mutex_waits_of_two_that_work(struct bench_figures *figures)
+{
+    mutex_contended(false, (struct bench_load){.is_timed = true, .work = BENCH_WORK}, figures->value);
+}
+
+static void robust_waits_of_two_that_work(struct bench_figures *figures)
+{
+    mutex_contended(true, (struct bench_load){.is_timed = true, .work = BENCH_WORK}, figures->value);
 }
 
 static void pipe_8(struct bench_figures *figures)
@@ -187,6 +222,11 @@ int main(void)
         {"asleep by bare futex", asleep_by_bare_futex},
         {"mutex alone", mutex_alone},
         {"mutex by two", mutex_by_two},
+        {"mutex by two that work", mutex_by_two_that_work},
+        {"mutex waits", mutex_waits},
+        {"robust waits", robust_waits},
+        {"mutex waits of two that work", mutex_waits_of_two_that_work},
+        {"robust waits of two that work", robust_waits_of_two_that_work},
         {"serial primes", serial_primes},
         {"pipe 8", pipe_8},
         {"pipe 64", pipe_64},
