@@ -37,7 +37,6 @@ static void raise_to(_Atomic uint64_t *word, uint64_t value)
 
 void yn_ring_init(yn_ring_shared *ring, uint64_t count, uint32_t room, bool lose, yn_ring_tally_shared *tally)
 {
-    yn_assert(count > 0);
     ring->room = room;
     ring->cell = (uint32_t)sizeof(yn_cell_shared) + room;
     ring->ahead = AHEAD / ring->cell < count / 2 ? AHEAD / ring->cell : (uint32_t)count / 2;

@@ -149,7 +149,7 @@ static inline uint64_t yn_ring_distance(const yn_ring_shared *ring, uint64_t fro
     return ((to >> ring->bits) - (from >> ring->bits)) * ring->count + (to & mask) - (from & mask);
 }
 
-/* Sets up a ring of `count` cells with so much room in zeroed memory. */
+/* Sets up a ring of `count` cells, at least one, with so much room in zeroed memory. */
 void yn_ring_init(yn_ring_shared *ring, uint64_t count, uint32_t room, bool lose, yn_ring_tally_shared *tally);
 
 /* Opens a spent ring again, which the caller alone can see. */

@@ -101,7 +101,7 @@ yn_claim yn_slot_take(struct yn_arena_shared *arena, int fd, yn_claim parent, in
         uint32_t lowest = atomic_load_explicit(&table->lowest, memory_order_relaxed);
         uint32_t capacity = 64 * ((1u << segments_of(table)) - 1);
         capacity = capacity < YN_SLOT_MOST ? capacity : YN_SLOT_MOST;
-        yn_claim claim = take_from(table, lowest < capacity ? lowest : 0, capacity, parent, pid);
+        yn_claim claim = take_from(table, lowest, capacity, parent, pid);
         if (!claim)
             claim = take_from(table, 0, capacity, parent, pid);
         *error = claim ? 0 : grow(arena, fd);

@@ -11,7 +11,7 @@ enum { FIRST_BLOCK = 4 };
 
 static _Atomic(yn_listeners_shared *) *bucket_of(yn_arena_shared *arena, const void *object)
 {
-    uint64_t hash = ((uint64_t)(uintptr_t)object >> 3) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t hash = (uint64_t)(uintptr_t)object * UINT64_C(0x9e3779b97f4a7c15);
     return &arena->listeners[hash >> 32 & (YN_LISTENER_BUCKETS - 1)];
 }
 
@@ -30,7 +30,7 @@ static yn_listener_shared *take_in(yn_self *me, yn_listeners_shared *block)
         uint32_t n = first + i < block->count ? first + i : first + i - block->count;
         if (!take(me, &block->listener[n]))
             continue;
-        atomic_store_explicit(&block->vacant, n + 1 < block->count ? n + 1 : 0, memory_order_relaxed);
+        atomic_store_explicit(&block->vacant, n + 1, memory_order_relaxed);
         return &block->listener[n];
     }
     return NULL;

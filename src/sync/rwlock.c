@@ -27,13 +27,17 @@ static int add_segment(yn_self *me, yunta_rwlock *lock, unsigned k)
     return r;
 }
 
+/* NULL: there is none yet, or there can be none. No later one is there before it. */
+static _Atomic uint64_t *segment_at(yunta_rwlock *lock, unsigned k)
+{
+    return k < SEGMENTS ? atomic_load(&lock->segment[k]) : NULL;
+}
+
 /* Changes a cell that holds `from` into `to`; begins where this process was likely to find one. */
 static bool change_one(yn_self *me, yunta_rwlock *lock, uint64_t from, uint64_t to)
 {
-    for (unsigned k = 0; k < SEGMENTS; k++) {
-        _Atomic uint64_t *cells = atomic_load_explicit(&lock->segment[k], memory_order_acquire);
-        if (!cells)
-            return false;
+    _Atomic uint64_t *cells;
+    for (unsigned k = 0; (cells = segment_at(lock, k)) != NULL; k++) {
         uint32_t count = SEGMENT_CELLS(k), first = yn_claim_slot(me->claim) % count;
         for (uint32_t i = 0; i < count; i++) {
             _Atomic uint64_t *cell = &cells[(first + i) % count];
@@ -50,9 +54,9 @@ static bool change_one(yn_self *me, yunta_rwlock *lock, uint64_t from, uint64_t 
 static bool has_readers(yn_self *me, yunta_rwlock *lock)
 {
     bool some = false;
-    for (unsigned k = 0; k < SEGMENTS; k++) {
-        _Atomic uint64_t *cells = atomic_load(&lock->segment[k]);
-        for (uint32_t i = 0; cells && i < SEGMENT_CELLS(k); i++) {
+    _Atomic uint64_t *cells;
+    for (unsigned k = 0; (cells = segment_at(lock, k)) != NULL; k++) {
+        for (uint32_t i = 0; i < SEGMENT_CELLS(k); i++) {
             uint64_t reader = atomic_load(&cells[i]);
             if (reader == 0)
                 continue;
@@ -73,7 +77,7 @@ static int enter(yn_self *me, yunta_rwlock *lock)
     has_readers(me, lock);
     while (!change_one(me, lock, 0, me->claim)) {
         unsigned k = 0;
-        while (k < SEGMENTS && atomic_load(&lock->segment[k]))
+        while (segment_at(lock, k))
             k++;
         int r = k == SEGMENTS ? -EAGAIN : add_segment(me, lock, k);
         if (r != 0)
@@ -140,12 +144,8 @@ static int go_inside(yn_self *me, yunta_rwlock *lock, int r, yn_deadline deadlin
         atomic_store(&lock->inside, me->claim);
         return r;
     }
-    if (r == 0) {
-        release_writer(me, lock);
-    } else {
-        yn_lock_give_back(&lock->writer, atomic_load(&lock->inside));
-        yn_event_notify_all(&lock->released);
-    }
+    yn_lock_give_back(&lock->writer, atomic_load(&lock->inside)); /* nobody was inside, or the dead */
+    yn_event_notify_all(&lock->released);
     return left;
 }
 
@@ -224,10 +224,10 @@ int yn_rwlock_read_readers(yn_self *me, const void *object, yn_waits_seen *seen)
 {
     yunta_rwlock *lock = (yunta_rwlock *)(uintptr_t)object;
     int r = 0;
-    for (unsigned k = 0; k < SEGMENTS; k++) {
-        _Atomic uint64_t *cells = atomic_load(&lock->segment[k]);
-        if (!cells || !yn_waits_can_read(me, (void *)cells, sizeof *cells * SEGMENT_CELLS(k)))
-            return r;
+    _Atomic uint64_t *cells;
+    for (unsigned k = 0; r == 0 && (cells = segment_at(lock, k)) != NULL; k++) {
+        if (!yn_waits_can_read(me, (void *)cells, sizeof *cells * SEGMENT_CELLS(k)))
+            break;
         for (uint32_t i = 0; r == 0 && i < SEGMENT_CELLS(k); i++) {
             yn_claim reader = atomic_load(&cells[i]);
             if (yn_claim_is_alive(&me->arena->slots, reader))
@@ -262,8 +262,9 @@ yunta_rwlock *yunta_rwlock_destroy(yunta_rwlock *lock)
     yn_self *me = lock ? yn_self_get(&r) : NULL;
     if (!me)
         return NULL;
-    for (unsigned k = 0; k < SEGMENTS; k++)
-        yn_heap_free(me, (void *)atomic_load(&lock->segment[k]));
+    _Atomic uint64_t *cells;
+    for (unsigned k = 0; (cells = segment_at(lock, k)) != NULL; k++)
+        yn_heap_free(me, (void *)cells);
     yn_heap_free(me, lock);
     return NULL;
 }

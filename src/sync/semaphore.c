@@ -257,7 +257,7 @@ yunta_semaphore *yunta_semaphore_destroy(yunta_semaphore *semaphore)
     yn_self *me = semaphore ? yn_self_get(&r) : NULL;
     if (!me)
         return NULL;
-    for (unsigned k = 0; k < SEGMENTS; k++)
+    for (unsigned k = segment_count(semaphore); k-- > 0;)
         yn_heap_free(me, (void *)atomic_load(&semaphore->segment[k]));
     yn_heap_free(me, semaphore);
     return NULL;

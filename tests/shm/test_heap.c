@@ -159,6 +159,30 @@ static uint64_t memory_of(const bare_team *team)
     return (uint64_t)s.st_blocks * 512;
 }
 
+/* A hint that says too much: there is nothing to be had, and it stays nobody's, so that what is freed there is found.
+ */
+START_TEST(a_full_span_stays_nobodys)
+{
+    bare_team team;
+    yn_self me;
+    known_blocks known = room_for(YN_SPAN_BLOCKS);
+    make(&team, &me, 64 * MIB);
+    take(&me, &known, 4096, 0);
+    uint64_t entry = yn_map_read(team.arena, yn_page_of(team.arena, known.block[0].start));
+    yn_heap_span_shared *span = (yn_heap_span_shared *)(uintptr_t)(entry & ~(uint64_t)YN_PAGE_SPAN);
+    while (known.count < atomic_load(&span->blocks))
+        take(&me, &known, 4096, 0);
+    yn_lanes_release(&me);
+    ck_assert_uint_eq(atomic_load(&span->owner), 0);
+    atomic_fetch_or(yn_shelf_handy(span->shelf, span->place / 64), UINT64_C(1) << span->place % 64);
+    ck_assert_ptr_null(yn_shelf_adopt(team.arena, span->bin, me.claim | YN_LANE_NONE));
+    ck_assert_uint_eq(atomic_load(&span->owner), 0);
+    free_all(&me, &known);
+    heap_check(&me, 0, 0, 0);
+    bare_team_drop(&team);
+}
+END_TEST
+
 START_TEST(much_memory_goes_back_to_the_system)
 {
     bare_team team;
@@ -248,6 +272,7 @@ static Suite *make_suite(void)
     tcase_add_test(cases, zeroed_whatever_was_there);
     tcase_add_test(cases, freed_by_another);
     tcase_add_test(cases, the_same_memory_serves_again);
+    tcase_add_test(cases, a_full_span_stays_nobodys);
     tcase_add_test(cases, much_memory_goes_back_to_the_system);
     tcase_add_test(cases, many_processes_at_once);
     return suite;

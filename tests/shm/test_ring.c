@@ -371,6 +371,24 @@ START_TEST(a_spent_ring_begins_anew)
 }
 END_TEST
 
+/* It stands before the tail's own cell, so it is of the next lap. */
+START_TEST(a_reservation_that_came_a_lap_late_is_taken_back)
+{
+    make_ring(4, false);
+    for (int i = 0; i < 2; i++) {
+        put(1);
+        get(1);
+    }
+    yn_ring_close(ring);
+    yn_cell_shared *late = yn_ring_cell(ring, 0);
+    atomic_store(&late->word, other.claim | YN_CELL_RESERVED);
+    ck_assert(!yn_ring_is_spent(&mine, ring));
+    bare_team_bury(&team, &other);
+    ck_assert(yn_ring_is_spent(&mine, ring));
+    ck_assert_uint_eq(atomic_load(&late->word), UINT64_C(4) << 4 | YN_CELL_FREE);
+}
+END_TEST
+
 START_TEST(the_end_of_a_ring_frees_what_is_in_it)
 {
     make_ring(4, false);
@@ -406,6 +424,7 @@ static Suite *make(void)
     tcase_add_loop_test(cases, what_the_dead_had_taken_is_lost_where_that_is_wanted, 0, 2);
     tcase_add_test(cases, a_message_beyond_the_limit_stays);
     tcase_add_test(cases, a_spent_ring_begins_anew);
+    tcase_add_test(cases, a_reservation_that_came_a_lap_late_is_taken_back);
     tcase_add_test(cases, the_end_of_a_ring_frees_what_is_in_it);
     return suite;
 }

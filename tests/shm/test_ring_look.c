@@ -104,19 +104,24 @@ START_TEST(the_front_is_what_it_was_at_one_moment)
     uint64_t position = 0;
     bool went_on = true;
     for (int look = 0; went_on; look++) {
-        for (int kind = 0; kind < 3; kind++) {
+        for (int kind = 0; kind < 6; kind++) {
             make_ring(2, false);
-            if (kind == 0)
+            for (int i = 0; i < 6 && kind >= 3; i++) /* also when some laps are over */
+                put_and_get();
+            if (kind % 3 == 0)
                 put_one();
-            at_look(&yn_ring_cell(ring, 0)->word, look, kind == 0 ? get_one : kind == 1 ? put_one : put_and_get);
+            at_look(&yn_ring_cell(ring, 0)->word, look,
+                    kind % 3 == 0   ? get_one
+                    : kind % 3 == 1 ? put_one
+                                    : put_and_get);
             yn_ring_result r = yn_ring_front(&mine, ring, &position);
             happens = NULL; /* ours do not count */
             went_on = has_happened;
             uint64_t head = atomic_load(&ring->head), ready = yn_ring_lap(ring, head) << 4 | YN_CELL_READY;
-            if (has_happened && kind == 0)
-                ck_assert(r == YN_RING_WAIT && position == 1);
+            if (has_happened && kind % 3 == 0)
+                ck_assert(r == YN_RING_WAIT && position == (kind == 0 ? 1 : 7));
             else if (has_happened)
-                ck_assert(r == (kind == 1 ? YN_RING_DONE : YN_RING_WAIT));
+                ck_assert(r == (kind % 3 == 1 ? YN_RING_DONE : YN_RING_WAIT));
             ck_assert((r == YN_RING_DONE) == (atomic_load(&yn_ring_cell(ring, head)->word) == ready));
             ck_assert(!mine.repaired);
             drop_scene();
@@ -151,6 +156,22 @@ START_TEST(the_back_is_what_it_was_at_one_moment)
 }
 END_TEST
 
+/* The one that is too large has gone when it would be refused: the next one is taken. */
+START_TEST(what_is_too_large_and_gone_is_not_refused)
+{
+    make_ring(2, false);
+    put_one();
+    ck_assert_int_eq(yn_ring_reserve(&others, ring), YN_RING_DONE);
+    yn_ring_publish(&others.hold, 2);
+    mine.limit = 4;
+    at_look(&yn_ring_cell(ring, 0)->info, 0, get_one);
+    ck_assert_int_eq(yn_ring_take(&mine, ring), YN_RING_DONE);
+    ck_assert(has_happened);
+    ck_assert_uint_eq(mine.size, 2);
+    yn_ring_release(&mine.hold);
+}
+END_TEST
+
 /* Two come upon what a dead one had taken: it is lost once. */
 START_TEST(what_two_lose_is_lost_once)
 {
@@ -179,6 +200,7 @@ static Suite *make(void)
     tcase_add_checked_fixture(cases, NULL, drop_scene);
     tcase_add_test(cases, the_front_is_what_it_was_at_one_moment);
     tcase_add_test(cases, the_back_is_what_it_was_at_one_moment);
+    tcase_add_test(cases, what_is_too_large_and_gone_is_not_refused);
     tcase_add_test(cases, what_two_lose_is_lost_once);
     return suite;
 }

@@ -246,6 +246,9 @@ START_TEST(a_thousand_lives_take_one_slot)
     }
     ck_assert_uint_eq(atomic_load(&table->used), 1);
     ck_assert_uint_eq(atomic_load(&table->alive), 0);
+    ck_assert_uint_eq(atomic_load(&table->ended), 1000);
+    yn_slot_free(table, yn_claim_make(0, 1000)); /* it has been */
+    ck_assert_uint_eq(atomic_load(&table->ended), 1000);
 }
 END_TEST
 

@@ -3,6 +3,7 @@
  * test_barrier.c. */
 #include "../proc/helpers.h"
 
+#include "heap_moments.h"
 #include "sync/lock.h"
 
 static void about_to_look(const volatile void *word);
@@ -260,6 +261,26 @@ START_TEST(who_dies_with_the_lock_breaks_the_round)
 }
 END_TEST
 
+/* Of its two blocks. */
+START_TEST(who_gets_no_block_leaves_nothing)
+{
+    set_scene();
+    uint64_t before = blocks_there_are();
+    for (int block = 0; block < 2; block++) {
+        yunta_barrier *made = barrier;
+        blocks_to_come = block;
+        ck_assert_int_eq(yunta_barrier_create(&made, 2), -ENOMEM);
+        ck_assert_ptr_eq(made, barrier);
+        ck_assert_uint_eq(blocks_there_are(), before);
+    }
+    for (int i = 0; i < 5; i++) /* more than a block has */
+        ck_assert_ptr_nonnull(take_ticket(&other, barrier, 0, 0));
+    ck_assert_uint_eq(blocks_there_are(), before + 1);
+    yunta_barrier_destroy(barrier);
+    ck_assert_uint_eq(blocks_there_are(), before - 2);
+}
+END_TEST
+
 /* For a ticket when all are taken; and for a seat, to wait for the lock. */
 START_TEST(who_can_have_no_memory_is_told_so)
 {
@@ -299,6 +320,7 @@ static Suite *make(void)
     tcase_add_test(cases, what_lies_behind_a_barrier_is_left_alone);
     tcase_add_test(cases, who_has_not_been_counted_has_not_come);
     tcase_add_test(cases, who_dies_with_the_lock_breaks_the_round);
+    tcase_add_test(cases, who_gets_no_block_leaves_nothing);
     tcase_add_test(cases, who_can_have_no_memory_is_told_so);
     return suite;
 }

@@ -15,6 +15,8 @@ static int32_t pid_of(yn_claim claim);
 static ssize_t write_slowly(int descriptor, const char *bytes, size_t size);
 static void *get_zeroed(size_t count, size_t size);
 static void give_back(void *block);
+static int pictures; /* that have not been freed */
+#define yn_waits_free(seen) (pictures--, (yn_waits_free)(seen))
 #define yn_waits_read draw_picture
 #define yn_slot_pid(slot, claim) pid_of(claim)
 #define write write_slowly
@@ -97,6 +99,7 @@ static int draw_picture(yn_self *self, yn_waits_seen *seen)
     ck_assert_ptr_nonnull(self);
     int later = looks < 2 ? looks : 2, now = waits + later * (later + 1) / 2 * more_each_time;
     looks++;
+    pictures++;
     seen->waiter = calloc(sizeof picture / sizeof *picture, sizeof *seen->waiter);
     seen->holder = calloc(3 * sizeof picture / sizeof *picture, sizeof *seen->holder);
     seen->process = calloc(PEOPLE, sizeof *seen->process);
@@ -294,6 +297,28 @@ START_TEST(all_of_it_is_written)
 }
 END_TEST
 
+START_TEST(who_waits_for_itself_is_told)
+{
+    char wanted[256];
+    SET_SCENE({0, 100, YN_WAITS_LOCK, {1}});
+    char *record = yunta_shared(char, 256);
+    strcpy(record, "a");
+    yn_slot_shared *slot = yn_slot_at(&me.arena->slots, yn_claim_slot(person[0].claim));
+    atomic_store(&slot->record, record);
+    const char *(*usual)(const void *) = yn_wait_up.name_of;
+    yn_wait_up.name_of = name_of;
+    snprintf(wanted, sizeof wanted,
+             "yunta: deadlock: each waits for the next\n"
+             "yunta:   process 'a' (pid 100) waits for the lock %p of process 'a' (pid 100)\n",
+             (void *)&picture[0]);
+    ck_assert_int_eq(yunta_deadlock_print(7), 1);
+    ck_assert_str_eq(text, wanted);
+    atomic_store(&slot->record, NULL);
+    yn_wait_up.name_of = usual;
+    yunta_shared_free(record);
+}
+END_TEST
+
 START_TEST(nothing_is_written_where_there_is_none)
 {
     SET_SCENE({0, 20, YN_WAITS_LOCK, {-3}});
@@ -362,14 +387,21 @@ START_TEST(who_has_waited_for_long_tells_if_it_is_the_first)
 }
 END_TEST
 
+static void all_pictures_are_freed(void)
+{
+    ck_assert_int_eq(pictures, 0);
+}
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("deadlock, telling");
     TCase *cases = test_case(suite, "telling");
+    tcase_add_checked_fixture(cases, NULL, all_pictures_are_freed);
     tcase_add_test(cases, circles_are_told_in_their_order);
     tcase_add_test(cases, the_holders_thread_is_told_if_it_is_sure);
     tcase_add_test(cases, a_name_is_that_of_who_lives);
     tcase_add_test(cases, all_of_it_is_written);
+    tcase_add_test(cases, who_waits_for_itself_is_told);
     tcase_add_test(cases, nothing_is_written_where_there_is_none);
     tcase_add_test(cases, there_is_room_for_however_many);
     tcase_add_test(cases, who_has_waited_for_long_tells_if_it_is_the_first);

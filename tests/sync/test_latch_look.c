@@ -3,6 +3,7 @@
  * Read next: test_latch.c. */
 #include "../proc/helpers.h"
 
+#include "heap_moments.h"
 #include "sync/wait.h"
 
 static void about_to_look(const volatile void *word);
@@ -182,6 +183,25 @@ START_TEST(rows_are_added_and_used_again)
 }
 END_TEST
 
+static void add_rows(void)
+{
+    ck_assert(grow(&me, latch, NULL));
+}
+
+START_TEST(of_two_who_add_rows_one_gives_them_back)
+{
+    set_scene(2);
+    uint64_t before = blocks_there_are();
+    while_one_is_got = add_rows;
+    ck_assert_int_eq(take(&other, latch, 1), 0);
+    ck_assert_ptr_null(atomic_load(&latch->debts)->next);
+    ck_assert_uint_eq(blocks_there_are(), before + 1);
+    ck_assert(grow(&me, latch, atomic_load(&latch->debts)));
+    unset_scene();
+    ck_assert_uint_eq(blocks_there_are(), before - 1);
+}
+END_TEST
+
 /* In rows that were added while others owed: all of them count, whoever pays first. */
 START_TEST(many_owe_at_once)
 {
@@ -218,6 +238,7 @@ static Suite *make(void)
     tcase_add_test(cases, who_comes_too_late_leaves_nothing);
     tcase_add_test(cases, threads_of_one_process_pay_each_others_debts);
     tcase_add_test(cases, rows_are_added_and_used_again);
+    tcase_add_test(cases, of_two_who_add_rows_one_gives_them_back);
     tcase_add_test(cases, many_owe_at_once);
     return suite;
 }

@@ -133,6 +133,15 @@ END_TEST
 static void call_without_a_team(void *object)
 {
     yunta_deadlock_edge edge;
+    ck_assert_int_eq(yunta_lock_acquire(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_lock_mark_consistent(object), -EMFILE);
+    ck_assert_int_eq(yunta_lock_release(object), -EMFILE);
+    ck_assert_int_eq(yunta_recursive_lock_acquire(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_recursive_lock_mark_consistent(object), -EMFILE);
+    ck_assert_int_eq(yunta_recursive_lock_release(object), -EMFILE);
+    ck_assert_int_eq(yunta_semaphore_acquire(object, 0), -EMFILE);
+    ck_assert_int_eq(yunta_semaphore_release(object), -EMFILE);
+    ck_assert_int_eq(yunta_semaphore_value(object), -EMFILE);
     ck_assert_int_eq(yunta_rwlock_acquire_read(object, 0), -EMFILE);
     ck_assert_int_eq(yunta_rwlock_acquire_write(object, 0), -EMFILE);
     ck_assert_int_eq(yunta_rwlock_release(object), -EMFILE);
@@ -156,6 +165,9 @@ static void call_without_a_team(void *object)
     ck_assert_int_eq(yunta_deadlock_read_waits(&edge, 1), -EMFILE);
     ck_assert_int_eq(yunta_deadlock_trace(), -EMFILE);
     ck_assert_int_eq(yunta_deadlock_print(1), -EMFILE);
+    ck_assert_ptr_null(yunta_lock_destroy(object));
+    ck_assert_ptr_null(yunta_recursive_lock_destroy(object));
+    ck_assert_ptr_null(yunta_semaphore_destroy(object));
     ck_assert_ptr_null(yunta_rwlock_destroy(object));
     ck_assert_ptr_null(yunta_condition_destroy(object));
     ck_assert_ptr_null(yunta_event_destroy(object));

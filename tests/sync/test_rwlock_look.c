@@ -5,6 +5,11 @@
 
 #include <sys/mman.h>
 
+#include "heap_moments.h"
+#include "sync/waits.h"
+
+static bool lacks_memory;
+#define yn_waits_add_holder(...) (lacks_memory ? -ENOMEM : (yn_waits_add_holder)(__VA_ARGS__))
 #include "sync/rwlock.c"
 
 static yunta_rwlock *lock;
@@ -129,6 +134,43 @@ START_TEST(cells_of_dead_readers_are_used_again)
 }
 END_TEST
 
+/* Of its two blocks. */
+START_TEST(who_gets_no_block_leaves_nothing)
+{
+    set_scene(true);
+    uint64_t before = blocks_there_are();
+    for (int block = 0; block < 2; block++) {
+        yunta_rwlock *made = lock;
+        blocks_to_come = block;
+        ck_assert_int_eq(yunta_rwlock_create(&made), -ENOMEM);
+        ck_assert_ptr_eq(made, lock);
+        ck_assert_uint_eq(blocks_there_are(), before);
+    }
+    yunta_rwlock_destroy(lock);
+    ck_assert_uint_eq(blocks_there_are(), before - 2);
+}
+END_TEST
+
+static void add_cells(void)
+{
+    ck_assert_int_eq(add_segment(&me, lock, 1), 0);
+}
+
+START_TEST(of_two_who_add_cells_one_gives_them_back)
+{
+    set_scene(true);
+    for (uint32_t i = 1; i < SEGMENT_CELLS(0); i++)
+        ck_assert_int_eq(enter(&me, lock), 0);
+    uint64_t before = blocks_there_are();
+    while_one_is_got = add_cells;
+    ck_assert_int_eq(enter(&me, lock), 0);
+    ck_assert_uint_eq(blocks_there_are(), before + 1);
+    ck_assert_ptr_null(lock->segment[2]);
+    yunta_rwlock_destroy(lock);
+    ck_assert_uint_eq(blocks_there_are(), before - 2);
+}
+END_TEST
+
 /* Nothing is in question, though somebody has written before. */
 START_TEST(who_dies_before_it_is_inside_is_not_told)
 {
@@ -198,7 +240,7 @@ END_TEST
 static yn_waits_seen holders_of(yn_waits_reader *read)
 {
     yn_waits_seen seen = {.waiters = 1, .waiter = calloc(1, sizeof *seen.waiter)};
-    ck_assert_int_eq(read(&me, lock, &seen), 0);
+    ck_assert_int_eq(read(&me, lock, &seen), lacks_memory ? -ENOMEM : 0);
     return seen;
 }
 
@@ -234,6 +276,33 @@ START_TEST(who_has_it_is_found)
     ck_assert_uint_eq(seen.holders, 0);
     yn_waits_free(&seen);
     lock->segment[0] = cells;
+    lacks_memory = true;
+    seen = holders_of(yn_rwlock_read_readers);
+    yn_waits_free(&seen);
+    lacks_memory = false;
+    yunta_rwlock_destroy(lock);
+}
+END_TEST
+
+/* What lies behind the cells is none. */
+START_TEST(nobody_reads_beyond_the_last_cell)
+{
+    void *block;
+    set_scene(true);
+    ck_assert(leave(&reader, lock));
+    yn_self beyond = join_by_hand();
+    size_t size = sizeof(uint64_t) * (SEGMENT_CELLS(0) + 1);
+    ck_assert_int_eq((yn_heap_alloc_zeroed)(&me, &block, size, YN_CACHE_LINE), 0);
+    _Atomic uint64_t *cells = lock->segment[0];
+    lock->segment[0] = block;
+    atomic_store(&lock->segment[0][SEGMENT_CELLS(0)], beyond.claim);
+    yn_waits_seen seen = holders_of(yn_rwlock_read_readers);
+    ck_assert_uint_eq(seen.holders, 0);
+    yn_waits_free(&seen);
+    ck_assert(!has_readers(&me, lock));
+    ck_assert(!leave(&beyond, lock));
+    lock->segment[0] = cells;
+    yn_heap_free(&me, block);
     yunta_rwlock_destroy(lock);
 }
 END_TEST
@@ -247,9 +316,12 @@ static Suite *make(void)
     tcase_add_test(cases, who_gives_up_tells_the_readers);
     cases = test_case(suite, "cells");
     tcase_add_test(cases, cells_of_dead_readers_are_used_again);
+    tcase_add_test(cases, who_gets_no_block_leaves_nothing);
+    tcase_add_test(cases, of_two_who_add_cells_one_gives_them_back);
     tcase_add_test(cases, who_dies_before_it_is_inside_is_not_told);
     tcase_add_test(cases, there_is_a_most_of_readers);
     tcase_add_test(cases, who_has_it_is_found);
+    tcase_add_test(cases, nobody_reads_beyond_the_last_cell);
     return suite;
 }
 

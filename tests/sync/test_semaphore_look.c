@@ -4,6 +4,7 @@
  * Read next: test_semaphore.c. */
 #include "../proc/helpers.h"
 
+#include "heap_moments.h"
 #include "sync/lock.h"
 #include "sync/waits.h"
 
@@ -138,6 +139,61 @@ START_TEST(who_reads_the_holders_may_lack_memory)
 }
 END_TEST
 
+/* Of its blocks: itself, and two segments of cells. */
+START_TEST(who_gets_no_block_leaves_nothing)
+{
+    yunta_semaphore_options options = {.initial = 20};
+    ck_assert_int_eq(yunta_semaphore_create(&semaphore, &options), 0);
+    uint64_t before = blocks_there_are();
+    for (int block = 0; block < 3; block++) {
+        yunta_semaphore *made = semaphore;
+        blocks_to_come = block;
+        ck_assert_int_eq(yunta_semaphore_create(&made, &options), -ENOMEM);
+        ck_assert_ptr_eq(made, semaphore);
+        ck_assert_uint_eq(blocks_there_are(), before);
+    }
+    yunta_semaphore_destroy(semaphore);
+    ck_assert_uint_eq(blocks_there_are(), before - 3);
+}
+END_TEST
+
+static void add_units(void)
+{
+    int error;
+    ck_assert_int_eq(add_segment(yn_self_get(&error), semaphore, 1), 0);
+}
+
+START_TEST(of_two_who_add_units_one_gives_them_back)
+{
+    ck_assert_int_eq(yunta_semaphore_create(&semaphore, &(yunta_semaphore_options){.initial = 16}), 0);
+    uint64_t before = blocks_there_are();
+    while_one_is_got = add_units;
+    ck_assert_int_eq(yunta_semaphore_release(semaphore), 0);
+    ck_assert_int_eq(yunta_semaphore_value(semaphore), 17);
+    ck_assert_uint_eq(blocks_there_are(), before + 1);
+    yunta_semaphore_destroy(semaphore);
+    ck_assert_uint_eq(blocks_there_are(), before - 2);
+}
+END_TEST
+
+/* What lies behind the last segment is none. */
+START_TEST(there_is_a_most_of_segments)
+{
+    int error;
+    void *block;
+    size_t size = sizeof *semaphore + sizeof semaphore->segment[0];
+    ck_assert_int_eq((yn_heap_alloc_zeroed)(yn_self_get(&error), &block, size, YN_CACHE_LINE), 0);
+    semaphore = block;
+    for (unsigned k = 0; k <= SEGMENTS; k++) {
+        ck_assert_uint_eq(segment_count(semaphore), k);
+        void *some = semaphore;
+        memcpy((char *)semaphore->segment + k * sizeof some, &some, sizeof some);
+    }
+    ck_assert_uint_eq(segment_count(semaphore), SEGMENTS);
+    ck_assert_int_eq((yn_heap_free)(yn_self_get(&error), block), 0);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("semaphore, looking");
@@ -145,6 +201,9 @@ static Suite *make(void)
     tcase_add_test(cases, a_unit_that_moves_is_found_as_long_as_one_is_free);
     tcase_add_test(cases, who_has_slept_passes_on_what_is_left);
     tcase_add_test(cases, who_reads_the_holders_may_lack_memory);
+    tcase_add_test(cases, who_gets_no_block_leaves_nothing);
+    tcase_add_test(cases, of_two_who_add_units_one_gives_them_back);
+    tcase_add_test(cases, there_is_a_most_of_segments);
     return suite;
 }
 

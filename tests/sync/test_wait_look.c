@@ -5,6 +5,12 @@
 #include "os/cpu.h"
 #include "os/futex.h"
 
+static uint64_t clock_ns; /* 0: the real one */
+static uint64_t real_ns(void)
+{
+    return yn_now_ns();
+}
+#define yn_now_ns() (clock_ns ? clock_ns : real_ns())
 static int processors = 1;
 #define yn_cpu_count_known() processors
 static uint32_t processor; /* its number, + 1 */
@@ -44,10 +50,15 @@ static int fall_asleep_tied(yn_deadline deadline)
     return woken;
 }
 
+static int sleep_for(yn_deadline deadline, int with);
+static bool sleeps_over_it;
+
 static void look(yn_self *who)
 {
     ck_assert_ptr_eq(who, &me);
-    looks++;
+    ck_assert_int_lt(looks++, 100);
+    if (sleeps_over_it)
+        ck_assert_int_eq(sleep_for(YN_NEVER, -ETIMEDOUT), 0);
 }
 
 static bool ask(yn_self *who)
@@ -71,6 +82,18 @@ static void drop_scene(void)
 {
     bare_team_drop(&team);
 }
+
+/* The processes that somebody waits for are spread over the ties, however many they are. */
+START_TEST(each_has_its_tie)
+{
+    yn_self other = me;
+    const yn_tie_shared *ties = me.arena->ties.tie;
+    for (uint32_t i = 0; i < 3 * YN_TIES; i++) {
+        other.claim = yn_claim_make(i, 1);
+        ck_assert_ptr_eq(tie_of(&other), &ties[i % YN_TIES]);
+    }
+}
+END_TEST
 
 static int sleep_for(yn_deadline deadline, int with)
 {
@@ -100,6 +123,61 @@ START_TEST(a_long_sleep_is_cut_for_the_watch)
     ck_assert_int_eq(looks, 2);
     yn_wait_up.check_watch = NULL;
     ck_assert_int_eq(sleep_for(yn_deadline_in(YUNTA_FOREVER), -ETIMEDOUT), 0);
+}
+END_TEST
+
+/* Who looks may have to sleep for that, for longer than a second: it does not look once more. */
+START_TEST(who_looks_after_the_watch_does_not_look_meanwhile)
+{
+    sleeps_over_it = true;
+    for (int i = 1; i <= 2; i++) {
+        ck_assert_int_eq(sleep_for(YN_NEVER, -ETIMEDOUT), 0);
+        ck_assert_int_eq(looks, i);
+        ck_assert_int_eq(naps, 2 * i);
+    }
+}
+END_TEST
+
+/* Where no tie would tell, also if somebody notifies all the time. */
+START_TEST(the_watch_is_looked_after_once_a_second)
+{
+    yn_deadline minute = yn_deadline_in(60000);
+    clock_ns = yn_now_ns();
+    atomic_store(&tie_of(&me)->word, YN_TIE_AWAITED);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(sleep_for(minute, 0), 0);
+        ck_assert_int_eq(looks, i);
+        clock_ns += 999999999;
+        ck_assert_int_eq(sleep_for(minute, 0), 0);
+        ck_assert_int_eq(looks, i);
+        clock_ns++;
+    }
+}
+END_TEST
+
+/* Those that sleep, in whichever seat of theirs, and no others. */
+START_TEST(a_death_wakes_who_sleeps)
+{
+    static _Atomic uint32_t word[4];
+    static yn_seat_shared further[3];
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&further[i].word, i == 1 ? NULL : &word[i]);
+        atomic_store(&further[i].next, i < 2 ? &further[i + 1] : NULL);
+    }
+    atomic_store(&me.slot->seats, &further[0]);
+    ck_assert_uint_eq(yn_wait_nudge_all(team.arena), 0); /* nobody has died since */
+    atomic_fetch_add(&team.arena->deaths, 1);
+    ck_assert_uint_eq(yn_wait_nudge_all(team.arena), 2);
+    ck_assert_int_eq(yn_wait_prepare(&me, &word[3], 0, YN_NUDGE_CLAIM), 0);
+    atomic_fetch_add(&team.arena->deaths, 1);
+    atomic_store(&further[0].turn, 1); /* it is sitting down */
+    ck_assert_uint_eq(yn_wait_nudge_all(team.arena), 2);
+    ck_assert_uint_eq(atomic_load(&word[0]), 1);
+    ck_assert_uint_eq(atomic_load(&word[1]), 0);
+    ck_assert_uint_eq(atomic_load(&word[2]), 1); /* the second time it was not what was slept on */
+    ck_assert_uint_eq(atomic_load(&word[3]), YN_CLAIM_NUDGED);
+    yn_wait_cancel(&me);
+    atomic_store(&me.slot->seats, NULL);
 }
 END_TEST
 
@@ -187,6 +265,10 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "looking");
     tcase_add_checked_fixture(cases, set_scene, drop_scene);
     tcase_add_test(cases, a_long_sleep_is_cut_for_the_watch);
+    tcase_add_test(cases, each_has_its_tie);
+    tcase_add_test(cases, who_looks_after_the_watch_does_not_look_meanwhile);
+    tcase_add_test(cases, the_watch_is_looked_after_once_a_second);
+    tcase_add_test(cases, a_death_wakes_who_sleeps);
     tcase_add_test(cases, a_tied_sleep_is_not_cut);
     tcase_add_test(cases, a_deadlock_is_looked_for_when_it_takes_long);
     tcase_add_test(cases, nobody_spins_alone);

@@ -371,6 +371,9 @@ START_TEST(who_has_moved_is_open)
         look_at_process(me, &seen, p);
         ck_assert_int_eq(seen.waiter[0].is_open, how != 0);
         ck_assert_uint_eq(p->threads, 1);
+        p->pid = 1; /* as any other */
+        look_at_process(me, &seen, p);
+        ck_assert_uint_eq(p->threads, yn_life_threads(1, p->joined_ns));
         p->pid = 0;
         look_at_process(me, &seen, p);
         ck_assert_uint_eq(p->threads, UINT64_MAX);
@@ -378,8 +381,49 @@ START_TEST(who_has_moved_is_open)
         ck_assert_uint_eq(seen.waiter[0].holders, 1);
         ck_assert_int_eq(yn_waits_add_holder(me, &seen, (yn_holder){.process = me->claim, .self = 1}), 0);
         ck_assert_uint_eq(seen.waiter[0].holders, 2);
+        seen.waiter[0].is_open = false; /* of two, one is dead: what it has is to be had */
+        ck_assert_int_eq(yn_waits_add_holder(me, &seen, (yn_holder){.process = me->claim + (UINT64_C(1) << 24)}), 0);
+        ck_assert_uint_eq(seen.waiter[0].holders, 2);
+        ck_assert(seen.waiter[0].is_open);
         yn_waits_free(&seen);
     }
+    end_scene(lock);
+}
+END_TEST
+
+/* Two processes' threads may have their selves at the same address. */
+START_TEST(a_thread_is_one_of_its_process)
+{
+    yn_waiting_process process[] = {{.process = claim_of(0), .first = 0, .waiters = 1},
+                                    {.process = claim_of(1), .first = 1, .waiters = 2}};
+    yn_waiter waiter[] = {{.thread = 7, .self = 10}, {.thread = 8, .self = 20}, {.thread = 9, .self = 10}};
+    yn_waits_seen seen = {.waiter = waiter, .waiters = 3, .process = process, .processes = 2};
+    size_t first = 5;
+    ck_assert_uint_eq(yn_waits_of_holder(&seen, &(yn_holder){.process = claim_of(0), .self = 20}, &first), 0);
+    ck_assert_uint_eq(yn_waits_of_holder(&seen, &(yn_holder){.process = claim_of(0), .thread = 8}, &first), 0);
+    ck_assert_uint_eq(yn_waits_of_holder(&seen, &(yn_holder){.process = claim_of(0), .self = 10}, &first), 1);
+    ck_assert_uint_eq(first, 0);
+    ck_assert_uint_eq(yn_waits_of_holder(&seen, &(yn_holder){.process = claim_of(1), .self = 10}, &first), 1);
+    ck_assert_uint_eq(first, 2);
+    ck_assert_uint_eq(yn_waits_of_holder(&seen, &(yn_holder){.process = claim_of(1), .thread = 8}, &first), 1);
+    ck_assert_uint_eq(first, 1);
+    ck_assert_uint_eq(yn_waits_of_holder(&seen, &(yn_holder){.process = claim_of(1), .thread = 7}, &first), 0);
+}
+END_TEST
+
+/* What lies behind the last slot that has been used is none. */
+START_TEST(nobody_sits_beyond_the_last_slot)
+{
+    yunta_lock *lock = set_scene();
+    yn_slot_shared *beyond = yn_slot_at(&me->arena->slots, atomic_load(&me->arena->slots.used));
+    uint64_t word = atomic_load(&beyond->word);
+    atomic_store(&beyond->word, UINT64_C(1) << 24 | YN_SLOT_LIVE);
+    sit_down(&beyond->seat, 7, lock, YN_WAITS_LOCK);
+    yn_waits_seen seen = look();
+    ck_assert_uint_eq(seen.waiters, 0);
+    yn_waits_free(&seen);
+    atomic_store(&beyond->seat.word, NULL);
+    atomic_store(&beyond->word, word);
     end_scene(lock);
 }
 END_TEST
@@ -396,6 +440,8 @@ static Suite *make(void)
     tcase_add_test(cases, who_waits_for_nobody_is_open);
     tcase_add_test(cases, many_sit_there);
     tcase_add_test(cases, who_has_moved_is_open);
+    tcase_add_test(cases, a_thread_is_one_of_its_process);
+    tcase_add_test(cases, nobody_sits_beyond_the_last_slot);
     return suite;
 }
 
