@@ -42,8 +42,7 @@ typedef struct yn_private {
     _Atomic int32_t watch_bell;        /* an epoll's descriptor, + 1, with watch_seen in it as long as that lives */
     _Atomic uint32_t watch_mute;       /* the last watch of which it says nothing any more */
     _Atomic uint32_t starts_watch;     /* one of our threads is at it */
-    _Atomic uint32_t in_task;          /* pool/worker.c */
-    _Atomic uint32_t listen_lock;      /* of making a descriptor for an object (comm/queue_wait.c) */
+    _Atomic uint32_t listen_lock;      /* of making a descriptor for an object (comm/descriptor.c) */
 } yn_private;
 
 extern __attribute__((visibility("hidden"))) yn_private *yn_private_page;
