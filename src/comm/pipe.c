@@ -130,6 +130,15 @@ static int read_record(yn_pipe_turn *turn, yn_way_shared *way, uint64_t position
     return 0;
 }
 
+/* Likewise, of a stream: what is there, as far as it is asked for. */
+static void read_bytes(yn_pipe_turn *turn, yn_way_shared *way, uint64_t position)
+{
+    uint64_t there = atomic_load_explicit(&way->tail, memory_order_acquire) - position;
+    turn->size = there < turn->capacity ? (size_t)there : turn->capacity;
+    yn_tape_read(way->tape, way->length, position, turn->to, turn->size);
+    atomic_store_explicit(&way->head, position + turn->size, memory_order_release);
+}
+
 static int attempt_receive(yn_pipe_turn *turn)
 {
     yn_way_shared *way = yn_pipe_in(turn->end);
@@ -139,7 +148,9 @@ static int attempt_receive(yn_pipe_turn *turn)
     uint64_t head = atomic_load_explicit(&way->head, memory_order_relaxed);
     if (head == atomic_load_explicit(&way->tail, memory_order_acquire))
         r = nothing_yet(turn, way);
-    if (r == 0)
+    if (r == 0 && turn->end->pipe->stream)
+        read_bytes(turn, way, head);
+    else if (r == 0)
         r = read_record(turn, way, head);
     yn_lock_release(turn->me, &way->receiving);
     if (r == 0)
@@ -200,32 +211,11 @@ int yunta_pipe_write(yunta_pipe *end, const void *bytes, size_t size, size_t *wr
     return r;
 }
 
-static int attempt_read(yn_pipe_turn *turn)
-{
-    yn_way_shared *way = yn_pipe_in(turn->end);
-    int r = yn_pipe_lock(turn->me, &way->receiving, turn->deadline);
-    if (r != 0)
-        return r;
-    uint64_t head = atomic_load_explicit(&way->head, memory_order_relaxed);
-    if (head == atomic_load_explicit(&way->tail, memory_order_acquire))
-        r = nothing_yet(turn, way);
-    if (r == 0) {
-        uint64_t there = atomic_load_explicit(&way->tail, memory_order_acquire) - head;
-        turn->size = there < turn->capacity ? (size_t)there : turn->capacity;
-        yn_tape_read(way->tape, way->length, head, turn->to, turn->size);
-        atomic_store_explicit(&way->head, head + turn->size, memory_order_release);
-    }
-    yn_lock_release(turn->me, &way->receiving);
-    if (r == 0)
-        yn_event_notify_all(&way->room);
-    return r;
-}
-
 int yunta_pipe_read(yunta_pipe *end, void *buffer, size_t capacity, size_t *size, int milliseconds)
 {
     if (YN_UNLIKELY(!end || !size || !buffer || capacity == 0 || !end->pipe->stream))
         return -EINVAL;
-    yn_pipe_turn turn = {.attempt = attempt_read, .quiets = true, .to = buffer, .capacity = capacity};
+    yn_pipe_turn turn = {.attempt = attempt_receive, .quiets = true, .to = buffer, .capacity = capacity};
     int r = yn_pipe_begin(&turn, end, true, milliseconds);
     if (r == 0)
         r = yn_pipe_wait(&turn);

@@ -69,17 +69,24 @@ static size_t size_of(yn_text_shared *text)
     return text ? (size_t)atomic_load_explicit(&text->size, memory_order_acquire) : 0;
 }
 
-int yn_string_set(yn_self *me, yunta_string *s, const void *bytes, size_t size)
+/* The text to be set is there before the guard is taken. */
+static int enter_with(yn_self *me, yunta_string *s, yn_text_shared **fresh, const void *bytes, size_t size)
 {
-    yn_text_shared *fresh;
-    int r = make_text(me, &fresh, bytes, size, size);
+    int r = make_text(me, fresh, bytes, size, size);
     if (r != 0)
         return r;
     r = enter(me, s);
-    if (r != 0) {
-        yn_heap_free(me, fresh);
+    if (r != 0)
+        yn_heap_free(me, *fresh);
+    return r;
+}
+
+int yn_string_set(yn_self *me, yunta_string *s, const void *bytes, size_t size)
+{
+    yn_text_shared *fresh;
+    int r = enter_with(me, s, &fresh, bytes, size);
+    if (r != 0)
         return r;
-    }
     put_in_place(me, s, fresh);
     leave(me, s);
     return 0;
@@ -89,14 +96,9 @@ int yn_string_replace(yn_self *me, yunta_string *s, const void *expected, size_t
                       size_t size)
 {
     yn_text_shared *fresh;
-    int r = make_text(me, &fresh, bytes, size, size);
+    int r = enter_with(me, s, &fresh, bytes, size);
     if (r != 0)
         return r;
-    r = enter(me, s);
-    if (r != 0) {
-        yn_heap_free(me, fresh);
-        return r;
-    }
     yn_text_shared *text = atomic_load_explicit(&s->text, memory_order_relaxed);
     if (size_of(text) == expected_size && (!text || yn_bytes_equal(text->bytes, expected, expected_size)))
         put_in_place(me, s, fresh);

@@ -158,7 +158,7 @@ int yn_jobs_submit(yn_self *me, yunta_pool *pool, yn_job_shared *job)
     }
     pthread_mutex_unlock(&pool->lock);
     if (state != YN_POOL_OPEN)
-        return state == YN_POOL_BROKEN ? YUNTA_ESTART : YUNTA_ECLOSED;
+        return yn_pool_refusal(state);
     ring(pool->shared, job);
     return 0;
 }

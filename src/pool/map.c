@@ -171,8 +171,9 @@ int yunta_pool_map(yunta_pool *pool, const yunta_task *task, const void *in, voi
         return r;
     if (pool->owner != me->claim)
         return -EPERM;
-    if (yn_pool_state_of(pool->shared) != YN_POOL_OPEN)
-        return yn_pool_state_of(pool->shared) == YN_POOL_BROKEN ? YUNTA_ESTART : YUNTA_ECLOSED;
+    yn_pool_state state = yn_pool_state_of(pool->shared);
+    if (state != YN_POOL_OPEN)
+        return yn_pool_refusal(state);
     r = yn_owner_mend(me, pool);
     char nothing = 0; /* where tasks have no input or no output */
     map m = {.me = me, .pool = pool, .task = task, .options = options};

@@ -153,7 +153,7 @@ static int wait_asleep(yn_self *me, yn_pool_shared *shared, yunta_pool *pool, yn
         if (yn_owner_is_over(me, shared) && !yn_job_is_over(job)) {
             yn_pool_state state = yn_pool_state_of(shared);
             if (state >= YN_POOL_TERMINATED || !pool)
-                return state == YN_POOL_BROKEN ? YUNTA_ESTART : YUNTA_ECLOSED;
+                return yn_pool_refusal(state);
         }
         if (pool)
             yn_owner_mend(me, pool);

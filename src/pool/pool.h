@@ -64,6 +64,12 @@ static inline yn_pool_state yn_pool_state_of(const yn_pool_shared *pool)
     return (yn_pool_state)atomic_load(&pool->state);
 }
 
+/* What is told of a pool that takes, or does, no more. */
+static inline int yn_pool_refusal(yn_pool_state state)
+{
+    return state == YN_POOL_BROKEN ? YUNTA_ESTART : YUNTA_ECLOSED;
+}
+
 /* A function of a task that this pool has run, where the workers are of another exec. */
 typedef struct yn_known_task {
     struct yn_known_task *next;
