@@ -77,12 +77,11 @@ struct scene {
     enum bench_keys keys;
 };
 
-static int64_t mix_together(const struct scene *scene, int who)
+static void mix_together(const struct scene *scene, int who)
 {
-    int64_t begin = bench_contest_begin(scene->contest);
+    struct bench_party *party = bench_contest_begin(scene->contest, who);
     mix(scene->keys, scene->entries, (uint64_t)who + 1);
-    bench_contest_end(scene->contest, who);
-    return begin;
+    bench_contest_end(scene->contest, party);
 }
 
 static int be_the_other(const struct scene *scene)
@@ -100,12 +99,12 @@ static double by_two(enum bench_keys keys, uint64_t entries)
     yunta_process *other;
     expect(scene.contest != NULL, 1, "yunta_shared");
     expect(yunta_start(&other, be_the_other, &scene, NULL), 0, "yunta_start");
-    int64_t begin = mix_together(&scene, 0);
+    mix_together(&scene, 0);
     expect(yunta_process_join(other, YUNTA_FOREVER), 0, "yunta_process_join");
-    int64_t end[] = {atomic_load(&scene.contest->end[0]), atomic_load(&scene.contest->end[1])};
+    double ns = bench_contest_time(scene.contest);
     yunta_process_destroy(other);
     yunta_shared_free(scene.contest);
-    return (double)((end[0] > end[1] ? end[0] : end[1]) - begin) / (2.0 * MIXED);
+    return ns / (2.0 * MIXED);
 }
 
 static double by_one(enum bench_keys keys, uint64_t entries)

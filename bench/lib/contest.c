@@ -46,16 +46,21 @@ static double wait_of(const struct bench_contest *contest, double share, uint64_
     return ticks_of_bin(bin) * (double)(first->end - first->begin) / (double)first->ticks;
 }
 
-void bench_contest_sum_up(struct bench_contest *contest, double figures[BENCH_CONTEST_FIGURES])
+double bench_contest_time(const struct bench_contest *contest)
 {
     const struct bench_party *one = &contest->party[0], *other = &contest->party[1];
-    int64_t turns = one->turns + other->turns;
-    if (contest->number != turns || atomic_load(&contest->ready) != 4 || one->turns == 0 || other->turns == 0)
-        bench_wrong("two that took %lld and %lld turns came to %lld", (long long)one->turns, (long long)other->turns,
-                    (long long)contest->number);
+    if (atomic_load(&contest->ready) != 4)
+        bench_wrong("of two that begin and end together, one has not");
     int64_t begin = one->begin < other->begin ? one->begin : other->begin;
-    int64_t end = one->end > other->end ? one->end : other->end;
-    figures[BENCH_TURN] = (double)(end - begin) / (double)turns;
+    return (double)((one->end > other->end ? one->end : other->end) - begin);
+}
+
+void bench_contest_sum_up(const struct bench_contest *contest, double figures[BENCH_CONTEST_FIGURES])
+{
+    long long one = contest->party[0].turns, other = contest->party[1].turns, turns = one + other;
+    if (contest->number != turns || one == 0 || other == 0)
+        bench_wrong("two that took %lld and %lld turns came to %lld", one, other, (long long)contest->number);
+    figures[BENCH_TURN] = bench_contest_time(contest) / (double)turns;
     if (!contest->load.is_timed)
         return;
     figures[BENCH_WAIT_P50] = wait_of(contest, 0.5, (uint64_t)turns);

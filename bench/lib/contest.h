@@ -73,8 +73,11 @@ struct bench_party *bench_contest_begin(struct bench_contest *contest, int who);
 /* Each of the two: it is through. */
 void bench_contest_end(struct bench_contest *contest, struct bench_party *party);
 
-/* When both are. Ends the program if a turn is lost. */
-void bench_contest_sum_up(struct bench_contest *contest, double figures[BENCH_CONTEST_FIGURES]);
+/* When both are: ns from the first one's begin to the last one's end. */
+double bench_contest_time(const struct bench_contest *contest);
+
+/* The same of turns at a lock. Ends the program if one is lost. */
+void bench_contest_sum_up(const struct bench_contest *contest, double figures[BENCH_CONTEST_FIGURES]);
 
 /* Either of the two: all its turns at `lock`. */
 static inline __attribute__((always_inline)) void bench_contest_take_turns(struct bench_contest *contest, int who,
