@@ -2,7 +2,8 @@
  *
  * Functions return an int: 0 or more is good; -errno (down to -4095) for the system's reasons and the caller's
  * mistakes; a YUNTA_E… code, below -4095, for yunta's own. Results come through pointers, written only on success.
- * Why something died or failed is a value, yunta_failure, never a global.
+ * Why something died or failed is a value, yunta_failure, never a global. A bool answers false for NULL, since it is
+ * nothing: neither held, nor closed, nor broken, nor full; only that it is empty is true.
  *
  * The first call of a program that needs the team makes it, and in a process that the program has forked by itself the
  * first one joins it: any call may return what that said, as -EMFILE, -ENOMEM or YUNTA_ENOWATCH, and do nothing. */

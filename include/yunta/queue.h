@@ -29,9 +29,12 @@ typedef struct yunta_queue_options {
 } yunta_queue_options;
 
 /* NULL options: byte messages, unbounded, first in, first out. Such a plain queue has no lock; any other order,
- * joinable and capacity_bytes make one with a lock, which costs a few times as much, and where a process that is
- * *stopped* in a call may stop the others, whatever their time limits, until it goes on or dies. -EINVAL: NULL, no such
- * order, reserved not zero, or item_size beyond capacity_bytes; -EOVERFLOW: absurd item_size or capacity; -ENOMEM. */
+ * joinable and capacity_bytes make one with a lock, which costs a few times as much. There, whoever else is just at it
+ * is waited for in any case, for 200 ms at least. If he is stopped (SIGSTOP) with the lock, calls with a time limit say
+ * -ETIMEDOUT, as do peek, drain and read_stats after those 200 ms, and have done nothing; task_done, release and close
+ * go on when he does, or is dead; size, is_empty, is_full and yunta_wait_many look without the lock. -EINVAL: NULL, no
+ * such order, reserved not zero, or item_size beyond capacity_bytes; -EOVERFLOW: absurd item_size or capacity; -ENOMEM.
+ */
 YUNTA_API int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options);
 
 /* Frees it and what is in it; nobody may use it any more (close it and join its users first). Accepts NULL; returns
@@ -92,7 +95,7 @@ YUNTA_API int yunta_queue_close_descriptor(yunta_queue *queue);
 typedef struct yunta_queue_stats {
     uint64_t size;        /* messages that can be got */
     uint64_t lost;        /* messages lost with a getter that died (lose_on_death); one too many if its counter dies */
-    uint64_t redelivered; /* messages that came again after their getter died */
+    uint64_t redelivered; /* messages that came again after their getter died: in a plain queue, that were got again */
     uint64_t abandoned;   /* puts that a death left half done; nobody saw them */
     uint64_t puts, gets;  /* messages put and got so far; gets under way count */
     uint64_t put_waits;   /* how often a put went to sleep for room, a get for a message */
@@ -102,7 +105,8 @@ typedef struct yunta_queue_stats {
     uint64_t reserved[4];
 } yunta_queue_stats;
 
-YUNTA_API int yunta_queue_read_stats(yunta_queue *queue, yunta_queue_stats *stats); /* -EINVAL: NULL */
+/* -EINVAL: NULL; -ETIMEDOUT: see yunta_queue_create; -ENOMEM. */
+YUNTA_API int yunta_queue_read_stats(yunta_queue *queue, yunta_queue_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -48,7 +48,7 @@ YUNTA_API int yunta_queue_peek(yunta_queue *queue, void *buffer, size_t capacity
 
 /* Throws away what is in the queue: at least all that was in it at the call, unless others get it; waits for nothing.
  * Memory that is kept for loans goes as well.
- * How many messages (INT_MAX at most), or an error: -EINVAL: NULL; -ENOMEM. */
+ * How many messages (INT_MAX at most), or an error: -EINVAL: NULL; -ETIMEDOUT: see yunta_queue_create; -ENOMEM. */
 YUNTA_API int yunta_queue_drain(yunta_queue *queue);
 
 #ifdef __cplusplus

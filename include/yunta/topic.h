@@ -73,7 +73,7 @@ YUNTA_API int yunta_topic_close_descriptor(yunta_subscription *subscription);
 
 /* Nothing is published any more; what has been can still be received. Again: 0. -EINVAL: NULL; -ENOMEM. */
 YUNTA_API int yunta_topic_close(yunta_topic *topic);
-YUNTA_API bool yunta_topic_is_closed(const yunta_topic *topic); /* true for NULL */
+YUNTA_API bool yunta_topic_is_closed(const yunta_topic *topic); /* false for NULL */
 
 /* -EINVAL: NULL; -ENOMEM. */
 YUNTA_API int yunta_topic_read_stats(yunta_topic *topic, yunta_topic_stats *stats);

@@ -119,9 +119,8 @@ void yn_pipe_drop_holds(yn_self *me, yunta_pipe *end);
 /* Closes what this process keeps for a hold of its own. */
 void yn_pipe_close_mailbox(yn_hold_shared *hold);
 
-/* Takes a lock under which whatever a dead owner left is whole. Who only tries, or has no
- * time left, waits for somebody who is at it, but not for long: else it would be told that there is no room, or
- * nothing, while there is. 0, -ETIMEDOUT, -ENOMEM. */
+/* Takes a lock inside (yn_lock_acquire_inside) under which whatever a dead owner left is whole. 0, -ETIMEDOUT, -ENOMEM.
+ */
 int yn_pipe_lock(yn_self *me, struct yunta_lock *lock, yn_deadline deadline);
 
 /* A call's attempts and its waiting: attempt says 0, an error, or YN_PIPE_WAIT: not yet. */

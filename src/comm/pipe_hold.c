@@ -7,17 +7,9 @@
 
 #include <unistd.h>
 
-/* How long at least for who is at it to let go, if need be beyond one's own limit. It copies one message: that takes
- * longer only if it is stopped, or does not get a processor. */
-enum { OTHERS_MS = 200 };
-
 int yn_pipe_lock(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
 {
-    int r = yn_lock_acquire(me, lock, 0);
-    if (YN_UNLIKELY(r == -ETIMEDOUT)) {
-        yn_deadline least = yn_deadline_in(OTHERS_MS);
-        r = yn_lock_acquire(me, lock, deadline > least ? deadline : least);
-    }
+    int r = yn_lock_acquire_inside(me, lock, deadline);
     if (YN_UNLIKELY(r == -EOWNERDEAD))
         r = yn_lock_mark_consistent(me, lock);
     return r;

@@ -122,7 +122,11 @@ size_t yunta_queue_size(yunta_queue *queue)
     yn_turn turn = {.me = queue ? yn_self_get(&r) : NULL};
     if (!turn.me)
         return 0;
-    r = queue->store ? yn_store_size(turn.me, queue, &size) : measure(&turn, queue, &size);
+    if (queue->store) {
+        (void)yn_store_look(turn.me, queue, &size);
+        return (size_t)(size >> YN_SHOWN_SHIFT);
+    }
+    r = measure(&turn, queue, &size);
     yn_queue_announce(&turn, queue);
     return r == 0 ? (size_t)size : 0;
 }
@@ -148,9 +152,11 @@ bool yunta_queue_is_full(yunta_queue *queue)
     yn_turn turn = {.me = queue && (queue->capacity || queue->store) ? yn_self_get(&r) : NULL};
     if (!turn.me)
         return false;
-    if (queue->store)
-        return yn_store_is_full(turn.me, queue);
     uint64_t position, size;
+    if (queue->store) {
+        (void)yn_store_look(turn.me, queue, &size);
+        return size & YN_SHOWN_FULL;
+    }
     bool full;
     switch (yn_ring_back(&turn, &atomic_load(&queue->first)->ring, &position)) {
     case YN_RING_WAIT:

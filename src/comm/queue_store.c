@@ -12,18 +12,28 @@ typedef struct store_turn {
     int64_t priority;
     yn_entry_shared *entry;
     uint64_t sequence;
+    yn_deadline deadline;
 } store_turn;
 
-/* What dead processes had taken is ready again, or lost. With the lock. */
+/* What dead processes had taken is ready again, or lost; what has been done with by who could not have the lock is
+ * vacant. With the lock. */
 static void look_over(yn_turn *turn, yunta_queue *q)
 {
     yn_store_shared *s = q->store;
     uint64_t deaths = atomic_load(&turn->me->arena->deaths);
-    if (YN_LIKELY(deaths == atomic_load_explicit(&q->looked, memory_order_relaxed)))
+    bool put_off = atomic_load_explicit(&s->put_off, memory_order_relaxed) != 0;
+    if (YN_LIKELY(!put_off && deaths == atomic_load_explicit(&q->looked, memory_order_relaxed)))
         return;
+    if (put_off)
+        atomic_exchange(&s->put_off, 0); /* before the look, so that none is missed */
     for (uint32_t i = atomic_load(&s->taken); i-- > 0;) {
         yn_entry_shared *entry = yn_store_taken(s, i);
-        if (yn_claim_is_alive(&turn->me->arena->slots, atomic_load(&entry->word)))
+        uint64_t word = atomic_load(&entry->word);
+        if (word == YN_ENTRY_DONE) {
+            yn_heap_free(turn->me, yn_store_vacate(s, entry));
+            continue;
+        }
+        if (yn_claim_is_alive(&turn->me->arena->slots, word))
             continue;
         turn->repaired = true;
         if (q->lose) {
@@ -35,12 +45,14 @@ static void look_over(yn_turn *turn, yunta_queue *q)
         }
     }
     atomic_store(&q->looked, deaths);
+    if (put_off)
+        yn_store_trim(turn->me, s);
 }
 
-/* 0, or the error of a lock that cannot be had. */
-static int enter(yn_turn *turn, yunta_queue *q)
+/* 0, or the error of a lock that cannot be had: -ETIMEDOUT, -ENOMEM. */
+static int enter(yn_turn *turn, yunta_queue *q, yn_deadline deadline)
 {
-    int r = yn_lock_acquire(turn->me, &q->store->lock, yn_deadline_in(YUNTA_FOREVER));
+    int r = yn_lock_acquire_inside(turn->me, &q->store->lock, deadline);
     if (YN_UNLIKELY(r == -EOWNERDEAD)) {
         yn_store_derive(q->store);
         turn->repaired = true;
@@ -56,19 +68,30 @@ static bool is_all_done(yn_store_shared *s)
     return atomic_load(&s->ready) == 0 && atomic_load(&s->taken) == 0;
 }
 
-static void leave(yn_turn *turn, yunta_queue *q)
-{
-    bool done = q->store->joinable && is_all_done(q->store);
-    yn_lock_release(turn->me, &q->store->lock);
-    if (done)
-        yn_event_notify_all(&q->joined);
-}
-
 static bool has_room(yunta_queue *q, uint64_t size)
 {
     yn_store_shared *s = q->store;
     return (q->capacity == 0 || atomic_load(&s->ready) < q->capacity) &&
            (s->capacity_bytes == 0 || atomic_load(&s->bytes) + size <= s->capacity_bytes);
+}
+
+/* For who looks without the lock. */
+static void show(yunta_queue *q)
+{
+    yn_store_shared *s = q->store;
+    uint64_t shown = (uint64_t)atomic_load(&s->ready) << YN_SHOWN_SHIFT;
+    shown |= has_room(q, q->item_size) ? 0 : YN_SHOWN_NO_ROOM;
+    shown |= has_room(q, q->item_size ? q->item_size : 1) ? 0 : YN_SHOWN_FULL;
+    atomic_store_explicit(&s->shown, shown, memory_order_relaxed);
+}
+
+static void leave(yn_turn *turn, yunta_queue *q)
+{
+    bool done = q->store->joinable && is_all_done(q->store);
+    show(q);
+    yn_lock_release(turn->me, &q->store->lock);
+    if (done)
+        yn_event_notify_all(&q->joined);
 }
 
 /* There is room for somebody; where sizes count, perhaps not for the first to be woken. */
@@ -83,7 +106,7 @@ static void tell_room(yunta_queue *q)
 static int attempt_put(yn_turn *turn, yunta_queue *q)
 {
     store_turn *t = (store_turn *)turn;
-    int r = enter(turn, q);
+    int r = enter(turn, q, t->deadline);
     if (r != 0)
         return r;
     if (atomic_load(&q->closed))
@@ -102,7 +125,7 @@ static int attempt_put(yn_turn *turn, yunta_queue *q)
 static int attempt_get(yn_turn *turn, yunta_queue *q)
 {
     store_turn *t = (store_turn *)turn;
-    int r = enter(turn, q);
+    int r = enter(turn, q, t->deadline);
     if (r != 0)
         return r;
     yn_entry_shared *entry = yn_store_next(q->store);
@@ -124,7 +147,7 @@ static int attempt_get(yn_turn *turn, yunta_queue *q)
 
 static int attempt_join(yn_turn *turn, yunta_queue *q)
 {
-    int r = enter(turn, q);
+    int r = enter(turn, q, ((store_turn *)turn)->deadline);
     if (r != 0)
         return r;
     r = is_all_done(q->store) ? YN_RING_DONE : YN_RING_WAIT;
@@ -180,6 +203,8 @@ int yn_store_create(yn_self *me, yunta_queue *q, const yunta_queue_options *opti
     r = yn_store_init(me, q->store);
     if (r != 0)
         yn_heap_free(me, q->store);
+    else
+        show(q);
     return r;
 }
 
@@ -193,7 +218,7 @@ void yn_store_destroy(yn_self *me, yunta_queue *q)
 int yn_store_seal(yn_self *me, yunta_queue *q)
 {
     yn_turn turn = {.me = me};
-    int r = enter(&turn, q);
+    int r = enter(&turn, q, YN_NEVER);
     if (r == 0)
         leave(&turn, q);
     return r;
@@ -201,7 +226,7 @@ int yn_store_seal(yn_self *me, yunta_queue *q)
 
 int yn_store_pass(yn_self *me, yunta_queue *q, void *block, size_t size, int64_t priority, yn_deadline deadline)
 {
-    store_turn t = {.turn.me = me, .block = block, .size = size, .priority = priority};
+    store_turn t = {.turn.me = me, .block = block, .size = size, .priority = priority, .deadline = deadline};
     if (q->store->capacity_bytes != 0 && size > q->store->capacity_bytes)
         return -EMSGSIZE;
     int r = yn_queue_wait(&putting, &t.turn, q, deadline);
@@ -227,7 +252,8 @@ int yn_store_put(yn_self *me, yunta_queue *q, const void *message, size_t size, 
 
 static int take(store_turn *t, yunta_queue *q, int milliseconds)
 {
-    int r = yn_queue_wait(&getting, &t->turn, q, yn_deadline_in(milliseconds));
+    t->deadline = yn_deadline_in(milliseconds);
+    int r = yn_queue_wait(&getting, &t->turn, q, t->deadline);
     if (r == 0)
         tell_room(q); /* what is taken does not count any more */
     return r == YN_RING_SHUT ? YUNTA_ECLOSED : r;
@@ -249,11 +275,12 @@ static yn_entry_shared *find_own(yn_self *me, yn_store_shared *s, const yn_entry
     return found;
 }
 
-/* Done with it: the entry becomes vacant. 0, or `none` if this process has not taken it. */
-static int finish(yn_self *me, yunta_queue *q, const yn_entry_shared *entry, uint64_t sequence, int none)
+/* Done with it: the entry becomes vacant. 0, `none` if this process has not taken it, or an error of enter. */
+static int finish(yn_self *me, yunta_queue *q, const yn_entry_shared *entry, uint64_t sequence, int none,
+                  yn_deadline deadline)
 {
     yn_turn turn = {.me = me};
-    int r = enter(&turn, q);
+    int r = enter(&turn, q, deadline);
     if (r != 0)
         return r;
     yn_entry_shared *own = find_own(me, q->store, entry, sequence);
@@ -275,7 +302,9 @@ int yn_store_get(yn_self *me, yunta_queue *q, void *buffer, size_t capacity, siz
         return r == YN_RING_LARGE ? -EMSGSIZE : r;
     if (t.size > 0)
         memcpy(buffer, t.block, t.size);
-    return q->store->joinable ? 0 : finish(me, q, t.entry, t.sequence, 0);
+    if (!q->store->joinable && finish(me, q, t.entry, t.sequence, 0, 0) != 0)
+        yn_store_put_off(q->store, t.entry); /* somebody is stopped with the lock */
+    return 0;
 }
 
 int yn_store_receive(yn_self *me, yunta_queue *q, yunta_loan *loan, int milliseconds)
@@ -289,7 +318,7 @@ int yn_store_receive(yn_self *me, yunta_queue *q, yunta_loan *loan, int millisec
 
 int yn_store_release(yn_self *me, yunta_loan *loan)
 {
-    int r = finish(me, loan->queue, loan->place[0], loan->lap, -EPERM);
+    int r = finish(me, loan->queue, loan->place[0], loan->lap, -EPERM, YN_NEVER);
     if (r == 0)
         *loan = (yunta_loan){.queue = NULL};
     return r;
@@ -298,7 +327,7 @@ int yn_store_release(yn_self *me, yunta_loan *loan)
 int yn_store_peek(yn_self *me, yunta_queue *q, void *buffer, size_t capacity, size_t *size)
 {
     yn_turn turn = {.me = me};
-    int r = enter(&turn, q);
+    int r = enter(&turn, q, 0);
     if (r != 0)
         return r;
     yn_entry_shared *entry = yn_store_next(q->store);
@@ -318,7 +347,7 @@ int yn_store_peek(yn_self *me, yunta_queue *q, void *buffer, size_t capacity, si
 int yn_store_drain(yn_self *me, yunta_queue *q)
 {
     yn_turn turn = {.me = me};
-    int r = enter(&turn, q), n = 0;
+    int r = enter(&turn, q, 0), n = 0;
     if (r != 0)
         return r;
     for (yn_entry_shared *entry; n < INT32_MAX && (entry = yn_store_next(q->store)); n++) {
@@ -334,35 +363,24 @@ int yn_store_drain(yn_self *me, yunta_queue *q)
     return n;
 }
 
-int yn_store_size(yn_self *me, yunta_queue *q, uint64_t *size)
+int yn_store_look(yn_self *me, yunta_queue *q, uint64_t *shown)
 {
-    yn_turn turn = {.me = me};
-    int r = enter(&turn, q);
-    if (r != 0)
-        return r;
-    *size = atomic_load(&q->store->ready);
-    leave(&turn, q);
-    yn_queue_announce(&turn, q);
-    return 0;
-}
-
-bool yn_store_has_room(yn_self *me, yunta_queue *q)
-{
-    uint64_t size;
-    return yn_store_size(me, q, &size) != 0 || has_room(q, q->item_size);
-}
-
-/* Where bytes count: no message of one byte fits. */
-bool yn_store_is_full(yn_self *me, yunta_queue *q)
-{
-    uint64_t size;
-    return yn_store_size(me, q, &size) == 0 && !has_room(q, q->item_size ? q->item_size : 1);
+    int r = 0;
+    if (YN_UNLIKELY(yn_queue_have_died(me, q))) {
+        yn_turn turn = {.me = me};
+        r = enter(&turn, q, 0);
+        if (r == 0)
+            leave(&turn, q);
+        yn_queue_announce(&turn, q);
+    }
+    *shown = atomic_load(&q->store->shown);
+    return r;
 }
 
 int yn_store_read(yn_self *me, yunta_queue *q, yunta_queue_stats *stats)
 {
     yn_turn turn = {.me = me};
-    int r = enter(&turn, q);
+    int r = enter(&turn, q, 0);
     if (r != 0)
         return r;
     stats->size = atomic_load(&q->store->ready);
@@ -389,12 +407,13 @@ int yunta_queue_task_done(yunta_queue *queue)
 {
     int r = -EINVAL;
     yn_self *me = queue && queue->store && queue->store->joinable ? yn_self_get(&r) : NULL;
-    return me ? finish(me, queue, NULL, 0, -EINVAL) : r;
+    return me ? finish(me, queue, NULL, 0, -EINVAL, YN_NEVER) : r;
 }
 
 int yunta_queue_join(yunta_queue *queue, int milliseconds)
 {
     int r = -EINVAL;
     store_turn t = {.turn.me = queue && queue->store && queue->store->joinable ? yn_self_get(&r) : NULL};
-    return t.turn.me ? yn_queue_wait(&joining, &t.turn, queue, yn_deadline_in(milliseconds)) : r;
+    t.deadline = t.turn.me ? yn_deadline_in(milliseconds) : 0;
+    return t.turn.me ? yn_queue_wait(&joining, &t.turn, queue, t.deadline) : r;
 }

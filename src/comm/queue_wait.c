@@ -9,9 +9,9 @@ static bool get_is_ready(yn_self *me, void *queue)
     yunta_queue *q = queue;
     yn_turn turn = {.me = me};
     yn_link_shared *link;
-    uint64_t position;
+    uint64_t position, shown;
     if (q->store)
-        return yn_store_size(me, q, &position) != 0 || position > 0 || atomic_load(&q->closed);
+        return yn_store_look(me, q, &shown) != 0 || shown >> YN_SHOWN_SHIFT > 0 || atomic_load(&q->closed);
     int r = yn_queue_has_orphans(&turn, q) ? YN_RING_DONE : yn_queue_front(&turn, q, &link, &position);
     if (r == YN_RING_WAIT && atomic_load(&q->closed)) /* perhaps its closer died before it was sealed */
         r = yn_chain_seal(me, q) != 0 ? -ENOMEM : yn_queue_front(&turn, q, &link, &position);
@@ -23,9 +23,9 @@ static bool put_is_ready(yn_self *me, void *queue)
 {
     yunta_queue *q = queue;
     yn_turn turn = {.me = me};
-    uint64_t position;
+    uint64_t position, shown;
     if (q->store)
-        return atomic_load(&q->closed) || yn_store_has_room(me, q);
+        return yn_store_look(me, q, &shown) != 0 || !(shown & YN_SHOWN_NO_ROOM) || atomic_load(&q->closed);
     if (q->capacity == 0 || atomic_load(&q->closed))
         return true;
     yn_ring_result r = yn_ring_back(&turn, &atomic_load(&q->first)->ring, &position);

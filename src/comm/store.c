@@ -289,6 +289,12 @@ void *yn_store_vacate(yn_store_shared *s, yn_entry_shared *entry)
     return block;
 }
 
+void yn_store_put_off(yn_store_shared *s, yn_entry_shared *entry)
+{
+    atomic_store_explicit(&entry->word, YN_ENTRY_DONE, memory_order_release);
+    atomic_store_explicit(&s->put_off, 1, memory_order_release);
+}
+
 void yn_store_trim(yn_self *me, yn_store_shared *s)
 {
     uint32_t before = s->chunks;

@@ -12,10 +12,10 @@
 
 #include <yunta/queue_loan.h>
 
-enum { YN_ENTRY_VACANT = 0, YN_ENTRY_READY = 1, YN_ENTRY_TAKEN = 2 };
+enum { YN_ENTRY_VACANT = 0, YN_ENTRY_READY = 1, YN_ENTRY_TAKEN = 2, YN_ENTRY_DONE = 3 };
 
 typedef struct yn_entry_shared {
-    _Atomic uint64_t word; /* VACANT, READY, or the owner's claim | TAKEN */
+    _Atomic uint64_t word; /* VACANT, READY, the owner's claim | TAKEN, or DONE: still in the list of those taken */
     int64_t priority;
     uint64_t sequence; /* of the put: from 1 */
     uint64_t got;      /* of a TAKEN one: how many had been taken, this one too */
@@ -40,6 +40,10 @@ typedef struct yn_index_shared {
     uint32_t number[];
 } yn_index_shared;
 
+#define YN_SHOWN_SHIFT 2
+#define YN_SHOWN_FULL UINT64_C(1)    /* there is no room for one item, or one byte */
+#define YN_SHOWN_NO_ROOM UINT64_C(2) /* nor for a message of 0 bytes */
+
 typedef struct yn_store_shared {
     struct yunta_lock lock;
     yunta_queue_order order;
@@ -49,7 +53,9 @@ typedef struct yn_store_shared {
     uint64_t got;           /* … and of the last one taken */
     _Atomic uint64_t bytes; /* in those ready */
     _Atomic uint32_t ready, taken;
-    uint32_t chunks; /* in use; there may be one more, left by a death */
+    _Atomic uint64_t shown;   /* by who lets go of the lock: those ready, and the flags below */
+    _Atomic uint32_t put_off; /* there is a DONE entry, or there may be one */
+    uint32_t chunks;          /* in use; there may be one more, left by a death */
     yn_index_shared *index;
     yn_chunk_shared chunk[YN_STORE_CHUNKS];
 } yn_store_shared;
@@ -74,6 +80,9 @@ void yn_store_restore(yn_store_shared *s, yn_entry_shared *entry);
 
 /* From TAKEN to vacant. The block, which is the caller's to free. */
 void *yn_store_vacate(yn_store_shared *s, yn_entry_shared *entry);
+
+/* The same by its owner without the lock, where that cannot be had: whoever has it next does the rest. */
+void yn_store_put_off(yn_store_shared *s, yn_entry_shared *entry);
 
 /* Gives back what has not been of use since a burst. */
 void yn_store_trim(yn_self *me, yn_store_shared *s);
@@ -104,9 +113,10 @@ int yn_store_release(yn_self *me, yunta_loan *loan);
 
 int yn_store_peek(yn_self *me, yunta_queue *q, void *buffer, size_t capacity, size_t *size);
 int yn_store_drain(yn_self *me, yunta_queue *q);
-int yn_store_size(yn_self *me, yunta_queue *q, uint64_t *size);
-bool yn_store_has_room(yn_self *me, yunta_queue *q); /* for some message */
-bool yn_store_is_full(yn_self *me, yunta_queue *q);
+
+/* What was shown last, all but what the dead had taken counted; without the lock, unless somebody has died. -ETIMEDOUT,
+ * -ENOMEM: it could not be had then, and what the dead had taken is missing. */
+int yn_store_look(yn_self *me, yunta_queue *q, uint64_t *shown);
 int yn_store_read(yn_self *me, yunta_queue *q, yunta_queue_stats *stats);
 
 #endif

@@ -137,7 +137,7 @@ int yunta_topic_close(yunta_topic *topic)
 
 bool yunta_topic_is_closed(const yunta_topic *topic)
 {
-    return !topic || atomic_load(&topic->closed) != 0;
+    return topic && atomic_load(&topic->closed) != 0;
 }
 
 int yunta_topic_read_stats(yunta_topic *topic, yunta_topic_stats *stats)

@@ -98,6 +98,16 @@ int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
     return yn_lock_acquire_as(me, lock, deadline, YN_WAITS_NOBODY);
 }
 
+int yn_lock_acquire_inside(yn_self *me, struct yunta_lock *lock, yn_deadline deadline)
+{
+    enum { OTHERS_MS = 200 };
+    int r = yn_lock_acquire(me, lock, 0);
+    if (YN_LIKELY(r != -ETIMEDOUT))
+        return r;
+    yn_deadline least = yn_deadline_in(OTHERS_MS);
+    return yn_lock_acquire(me, lock, deadline > least ? deadline : least);
+}
+
 /* What the word said of those who wait. */
 static YN_NOINLINE void tell_of_release(struct yunta_lock *lock, uint64_t word, int sleepers)
 {

@@ -46,6 +46,11 @@ int yn_lock_acquire(yn_self *me, struct yunta_lock *lock, yn_deadline deadline);
 /* The same for what is seen by programs: who sleeps says what for. */
 int yn_lock_acquire_as(yn_self *me, struct yunta_lock *lock, yn_deadline deadline, yn_waits kind);
 int yn_lock_release(yn_self *me, struct yunta_lock *lock); /* 0 or -EPERM */
+
+/* The same for a lock inside of something, under which nobody sleeps. Who has no time left, or only tries, waits for
+ * whoever is just at it, for 200 ms at least: else it would be told that there is no room, or nothing, while there is.
+ * Nobody takes longer but who is stopped, or does not get a processor. */
+int yn_lock_acquire_inside(yn_self *me, struct yunta_lock *lock, yn_deadline deadline);
 int yn_lock_mark_consistent(yn_self *me, struct yunta_lock *lock);
 
 /* Taken from a dead owner, and given back to one that died as well: the next one is told anew. By the owner alone. */

@@ -146,9 +146,12 @@ START_TEST(what_the_dead_had_taken_comes_first_again)
     let_one_die(take_and_hang);
     ck_assert_uint_eq(yunta_queue_size(q), 5);
     ck_assert(_i ? yunta_queue_is_full(q) : !yunta_queue_is_full(q));
-    for (int i = 1; i <= 5; i++)
-        ck_assert_int_eq(get_int(), i);
     yunta_queue_stats stats;
+    for (int i = 1; i <= 5; i++) {
+        ck_assert_int_eq(yunta_queue_read_stats(q, &stats), 0);
+        ck_assert_int_eq((int)stats.redelivered, i <= 3 ? i - 1 : 2); /* each as soon as it has been got again */
+        ck_assert_int_eq(get_int(), i);
+    }
     ck_assert_int_eq(yunta_queue_read_stats(q, &stats), 0);
     ck_assert_uint_eq(stats.redelivered, 2);
     ck_assert_uint_eq(stats.size + stats.lost + stats.abandoned, 0);

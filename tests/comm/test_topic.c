@@ -172,7 +172,7 @@ START_TEST(nonsense_is_refused)
     ck_assert_int_eq(yunta_topic_subscribe(NULL, &s), -EINVAL);
     ck_assert_int_eq(yunta_topic_unsubscribe(NULL), -EINVAL);
     ck_assert_int_eq(yunta_topic_close(NULL), -EINVAL);
-    ck_assert(yunta_topic_is_closed(NULL));
+    ck_assert(!yunta_topic_is_closed(NULL));
     ck_assert_int_eq(yunta_topic_read_stats(NULL, &(yunta_topic_stats){0}), -EINVAL);
     begin(256, false);
     ck_assert_int_eq(yunta_topic_read_stats(topic, NULL), -EINVAL);
