@@ -17,7 +17,7 @@ static _Atomic(yn_listeners_shared *) *bucket_of(yn_arena_shared *arena, const v
 
 static bool take(yn_self *me, yn_listener_shared *l)
 {
-    uint64_t who = atomic_load_explicit(&l->who, memory_order_relaxed);
+    uint64_t who = atomic_load_explicit(&l->who, memory_order_acquire); /* else its slot may be seen as it was before */
     if (yn_claim_is_alive(&me->arena->slots, yn_claim_who(who)))
         return false;
     return atomic_compare_exchange_strong(&l->who, &who, me->claim | YN_LISTENER_WRITES);

@@ -65,7 +65,8 @@ static YN_NOINLINE int acquire_slow(yn_self *me, struct yunta_lock *lock, yn_dea
     yn_spin spin = {0, 0};
     uint64_t extra = 0; /* once we have slept, others may still */
     for (;;) {
-        uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
+        /* Acquires: else its owner's slot might be seen as it was before that one began to live. */
+        uint64_t word = atomic_load_explicit(&lock->word, memory_order_acquire);
         int r = try_take(me, lock, &word, extra);
         if (r != 1)
             return r;

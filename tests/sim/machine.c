@@ -148,6 +148,8 @@ static void newcomer(int number)
     sim.process[process].is_steady = true;
     sim_view_join_all(&sim.current->view); /* as a child of whoever */
     sim_newcomer_join();
+    sim_drain(&sim.current->buffer);
+    sim_view_fence(&sim.current->view, __ATOMIC_SEQ_CST); /* it is born by the kernel, and announced by it */
     sim.process[process].is_steady = false;
     scene->body(number);
 }

@@ -6,8 +6,9 @@
 #include "sim.h"
 
 /* How far each thread had come, as far as somebody knows: counted in what it has released. Beside the threads, who sets
- * up and rescues, and all accesses that are seq_cst, in their order. */
-enum { SIM_FIRST = SIM_THREADS, SIM_ORDERED, SIM_CLOCKS };
+ * up and rescues, and all accesses that are seq_cst, in their order: as who made a fence knows of them, and as who
+ * makes the next of them does. */
+enum { SIM_FIRST = SIM_THREADS, SIM_ORDERED, SIM_PLACED, SIM_CLOCKS };
 typedef struct sim_clock {
     int32_t of[SIM_CLOCKS];
 } sim_clock;
@@ -24,7 +25,7 @@ typedef struct sim_note {
     sim_clock told; /* to who acquires it */
     int32_t when;
     uint8_t by;
-    bool is_ordered;
+    bool releases, is_ordered;
 } sim_note;
 
 /* A store under way: done, as far as its thread can tell, and not yet seen by the others. */

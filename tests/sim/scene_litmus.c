@@ -4,7 +4,7 @@
 #include "scenes.h"
 
 enum { RELAXED = __ATOMIC_RELAXED, ACQUIRE = __ATOMIC_ACQUIRE, RELEASE = __ATOMIC_RELEASE, SEQ_CST = __ATOMIC_SEQ_CST };
-enum { threads = 4, steps = 3, looks = 4, words = 2, seen_after = 4000 };
+enum { threads = 4, steps = 3, looks = 4, words = 3, seen_after = 4000 };
 enum { NOTHING, STORE, LOAD, ADD, SWAP_IF_0, FENCE };
 
 typedef struct step {
@@ -57,6 +57,11 @@ static const litmus all[] = {
      {{W(0, RELAXED), W(1, RELAXED)}, {A(1, RELEASE)}, {R(1, ACQUIRE), R(0, RELAXED)}},
      "120",
      true},
+    {"messages, in order but for one look",
+     {{W(0, SEQ_CST), W(1, SEQ_CST)}, {R(1, RELAXED), R(0, SEQ_CST)}},
+     "10",
+     true},
+    {"messages, in order and released", {{W(0, SEQ_CST), W(1, RELEASE)}, {R(1, ACQUIRE), R(0, SEQ_CST)}}, "10", false},
     {"buffers", {{W(0, RELEASE), R(1, ACQUIRE)}, {W(1, RELEASE), R(0, ACQUIRE)}}, "00", true},
     {"buffers, in order", {{W(0, SEQ_CST), R(1, SEQ_CST)}, {W(1, SEQ_CST), R(0, SEQ_CST)}}, "00", false},
     {"buffers, fenced",
@@ -66,6 +71,18 @@ static const litmus all[] = {
     {"buffers, one fenced, one in order",
      {{W(0, RELAXED), F(SEQ_CST), R(1, RELAXED)}, {W(1, SEQ_CST), R(0, SEQ_CST)}},
      "00",
+     false},
+    {"buffers, one fenced, one released",
+     {{W(0, RELAXED), F(SEQ_CST), R(1, RELAXED)}, {W(1, RELEASE), R(0, SEQ_CST)}},
+     "00",
+     true},
+    {"buffers, passed on",
+     {{W(0, SEQ_CST), R(1, SEQ_CST)}, {W(1, SEQ_CST), W(2, RELEASE)}, {R(2, ACQUIRE), R(0, SEQ_CST)}},
+     "010",
+     false},
+    {"buffers, fenced and passed on",
+     {{W(0, RELAXED), F(SEQ_CST), R(1, RELAXED)}, {W(1, SEQ_CST), W(2, RELEASE)}, {R(2, ACQUIRE), R(0, SEQ_CST)}},
+     "010",
      false},
     {"buffers, one fence", {{W(0, RELAXED), F(SEQ_CST), R(1, RELAXED)}, {W(1, RELAXED), R(0, RELAXED)}}, "00", true},
     {"a swap that acquires is no fence",
@@ -105,9 +122,9 @@ void __tsan_atomic_thread_fence(int order);
 
 static void set_up(void)
 {
-    place = yn_heap_alloc(sim_me(), 16, 0);
+    place = yn_heap_alloc(sim_me(), 8 * words, 0);
     sim_check(place != NULL);
-    memset(place, 0, 16);
+    memset(place, 0, 8 * words);
     memset(played, 0, sizeof played);
     memset(seen, 0, sizeof seen);
 }

@@ -8,13 +8,14 @@
 #include <yunta/condition.h>
 #include <yunta/wait.h>
 
-enum { makers = 2, waiters = 2, rounds = 3, GET_A = 0, GET_B, PUT_A, SIGNAL, EVENT, LOCK, things };
+enum { makers = 2, waiters = 2, newcomers = 1, all_of_them = makers + waiters + newcomers, rounds = 3 };
+enum { GET_A = 0, GET_B, PUT_A, SIGNAL, EVENT, LOCK, things };
 
 static yunta_queue *bounded, *unbounded;
 static yunta_semaphore *signal_of;
 static yunta_event *event;
 static yunta_lock *lock;
-static unsigned waits_for[makers + waiters]; /* bits */
+static unsigned waits_for[all_of_them]; /* bits */
 static bool flooded;
 
 static void set_up(void)
@@ -151,12 +152,12 @@ static bool is_ready(unsigned thing)
 /* Who waits for what is not ready waits rightly: until everything is made so. */
 static bool flood(void)
 {
-    for (int who = 0; who < makers + waiters; who++)
+    for (int who = 0; who < all_of_them; who++)
         for (unsigned i = 0; i < things; i++)
             if (!sim_thread_is_over(who) && (who < makers || (waits_for[who] & 1u << i && is_ready(i))))
                 return false;
     flooded = true;
-    for (int i = 0; i < waiters * rounds; i++)
+    for (int i = 0; i < (waiters + newcomers) * rounds; i++)
         sim_check(yunta_semaphore_release(signal_of) == 0);
     return yunta_queue_close(bounded) == 0 && yunta_queue_close(unbounded) == 0 && yunta_event_set(event) == 0;
 }
@@ -176,5 +177,6 @@ const sim_scene scene_wait_many = {.name = "wait_many",
                                    .check = check,
                                    .processes = makers + waiters,
                                    .threads = 1,
+                                   .newcomers = newcomers,
                                    .deaths = 2,
                                    .share = 60};

@@ -54,7 +54,7 @@ void sim_meet(void);
 /* Something of the program's in shared memory, that is read and written as any variable is. Fails if that is not
  * ordered with what others have done to it. */
 typedef struct sim_datum {
-    int32_t written, read[SIM_THREADS + 2]; /* when, as memory.c counts; 0: never */
+    int32_t written, read[SIM_THREADS + 3]; /* when, as memory.c counts; 0: never */
     int writer;
 } sim_datum;
 void sim_datum_read(sim_datum *datum);

@@ -8,6 +8,7 @@
 
 enum {
     KEPT = 8, /* stores of one word; older ones are not seen any more */
+    FENCES = 64,
     NEVER = INT32_MAX
 };
 
@@ -30,10 +31,11 @@ static uint32_t place[YN_ARENA_LEAST / 8]; /* of each word of the arena: its his
 static history *histories;
 static uint32_t used = 1, room;
 
-static sim_clock fences;     /* what has been known at seq_cst fences */
-static sim_clock met;        /* … where the scene's threads meet */
-static int32_t ordered;      /* accesses that were seq_cst, so far */
-static const sim_clock zero; /* the first state: all know of it */
+static sim_clock fence[FENCES]; /* what was known at the last ones of seq_cst, and at all before */
+static unsigned fenced;         /* how many there have been */
+static sim_clock met;           /* what is known where the scene's threads meet */
+static int32_t ordered;         /* accesses and fences that were seq_cst, so far */
+static const sim_clock zero;    /* the first state: all know of it */
 
 sim_view *sim_looks;
 
@@ -68,7 +70,8 @@ void sim_views_begin(void)
     for (uint32_t i = 1; i < used; i++)
         place[histories[i].word] = 0;
     used = 1;
-    fences = met = zero;
+    met = zero;
+    fenced = 0;
     ordered = 0;
     view_begin(&sim.first, SIM_FIRST);
     for (int i = 0; i < sim.threads; i++) {
@@ -117,9 +120,10 @@ void sim_view_fence(sim_view *view, int order)
     if (acquires(order))
         learn(&view->now, &view->heard);
     if (order == __ATOMIC_SEQ_CST) {
-        learn(&view->now, &fences);
-        view->now.of[SIM_ORDERED] = ordered;
-        fences = view->now;
+        if (fenced > 0)
+            learn(&view->now, &fence[(fenced - 1) % FENCES]);
+        view->now.of[SIM_ORDERED] = view->now.of[SIM_PLACED] = ++ordered;
+        fence[fenced++ % FENCES] = view->now;
     }
     if (order > __ATOMIC_ACQUIRE) {
         view->released = view->now;
@@ -183,6 +187,18 @@ void sim_views_forget(const void *at, size_t size)
             begin_anew(&histories[place[word]]);
 }
 
+static sim_view *view_of(int number)
+{
+    return number == SIM_FIRST ? &sim.first : &sim.thread[number].view;
+}
+
+/* Its next access that is seq_cst comes after the one of this number. */
+static void place_at(sim_view *view, int32_t number)
+{
+    if (view->now.of[SIM_PLACED] < number)
+        view->now.of[SIM_PLACED] = number;
+}
+
 /* Before it is in memory. */
 static message *add(uint32_t word, uint8_t mask, const sim_note *note)
 {
@@ -199,8 +215,12 @@ static message *add(uint32_t word, uint8_t mask, const sim_note *note)
     m->mask = mask;
     m->by = note->by;
     m->seen.of[note->by] = note->when;
-    if (note->is_ordered)
+    if (note->is_ordered) {
         m->seen.of[SIM_ORDERED] = ++ordered;
+        place_at(view_of(note->by), ordered);
+    }
+    if (note->releases)
+        m->told.of[SIM_PLACED] = ordered;
     return m;
 }
 
@@ -211,6 +231,7 @@ void sim_note_store(sim_view *view, int order, sim_note *note)
     note->told = releases ? view->now : view->released;
     note->when = view->now.of[view->number];
     note->by = (uint8_t)view->number;
+    note->releases = releases;
     note->is_ordered = order == __ATOMIC_SEQ_CST;
     if (releases)
         released(view);
@@ -239,16 +260,29 @@ static unsigned find_visible(history *h, uint8_t mask, const sim_clock *horizon,
     return n;
 }
 
+/* What was known at the fences up to this place in the order; or at more of them, if that is long ago. */
+static void learn_of_fences(sim_clock *horizon, int32_t at)
+{
+    for (unsigned i = 1; i <= fenced && i <= FENCES; i++) {
+        const sim_clock *known = &fence[(fenced - i) % FENCES];
+        if (known->of[SIM_ORDERED] <= at || i == FENCES) {
+            learn(horizon, known);
+            return;
+        }
+    }
+}
+
+/* A load that is seq_cst stands in the order of all that is, where its thread's last access or fence does, or later: so
+ * it may miss what comes after that, and of what its thread does not know. */
 static unsigned choose(history *h, uint8_t mask, int order, const sim_clock *now)
 {
-    sim_clock horizon;
+    sim_clock horizon = *now;
     if (order == __ATOMIC_SEQ_CST) {
-        horizon = *now;
-        learn(&horizon, &fences);
-        horizon.of[SIM_ORDERED] = ordered;
-        now = &horizon;
+        learn_of_fences(&horizon, now->of[SIM_PLACED]);
+        if (horizon.of[SIM_ORDERED] < now->of[SIM_PLACED])
+            horizon.of[SIM_ORDERED] = now->of[SIM_PLACED];
     }
-    unsigned visible[KEPT], n = find_visible(h, mask, now, visible);
+    unsigned visible[KEPT], n = find_visible(h, mask, &horizon, visible);
     return n > 1 && sim_one_in(sim.lateness) ? visible[sim_below(n)] : h->count;
 }
 
@@ -260,15 +294,14 @@ static void hear(sim_view *view, history *h, uint8_t mask, int order, unsigned i
         message *m = message_of(h, i);
         if (m->mask & mask) {
             see(m, view->number, view->now.of[view->number]);
-            if (order == __ATOMIC_SEQ_CST)
-                see(m, SIM_ORDERED, ordered + 1);
+            if (order == __ATOMIC_SEQ_CST && m->seen.of[SIM_ORDERED] <= ordered)
+                place_at(view, m->seen.of[SIM_ORDERED]);
             learn(acquires(order) ? &view->now : &view->heard, &m->told);
             mask = (uint8_t)(mask & ~m->mask);
         }
         if (!is_last || mask == 0 || i == 0)
             break;
     }
-    ordered += order == __ATOMIC_SEQ_CST;
 }
 
 static inline uint64_t bytes_of(uint64_t word, uintptr_t at, size_t size)
