@@ -24,7 +24,8 @@ if(YUNTA_HAS_GMP AND NOT CMAKE_CROSSCOMPILING)
       ${PROJECT_SOURCE_DIR}/examples/solucion/08_solucion.c)
     get_filename_component(variant ${file} NAME_WE)
     add_test(NAME examples.ejercicio.${variant} COMMAND ${here}/run-ejercicio ${PROJECT_BINARY_DIR} ${file})
-    set_tests_properties(examples.ejercicio.${variant} PROPERTIES LABELS examples TIMEOUT 120 SKIP_RETURN_CODE 77)
+    set_tests_properties(examples.ejercicio.${variant} PROPERTIES LABELS examples TIMEOUT 120 SKIP_RETURN_CODE 77
+      ENVIRONMENT LC_ALL=C) # as on a machine with nothing but what is needed
   endforeach()
 endif()
 
