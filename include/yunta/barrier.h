@@ -21,8 +21,8 @@ YUNTA_API yunta_barrier *yunta_barrier_destroy(yunta_barrier *barrier);
 /* Waits until all parties do. 0 … parties - 1: they do, and this one was the so-manieth to come: of each round just one
  * gets 0. YUNTA_EBROKEN: it is broken, for all who wait and all who come, until it is reset: since a party has died, or
  * ended, while it waited, or after it had been in the last round without leaving; since one's time ran out; or by
- * yunta_barrier_abort. -ETIMEDOUT: our time has run out, and it is broken now
- * (not with 0 ms: then nothing has happened); -EINVAL: NULL; -ENOMEM. */
+ * yunta_barrier_abort. -ETIMEDOUT: our time has run out, and it is broken now (not with 0 ms: then nothing has
+ * happened); -EINVAL: NULL; -ENOMEM. */
 YUNTA_API int yunta_barrier_wait(yunta_barrier *barrier, int milliseconds);
 
 /* This process is done with it: the others need not expect it again, though they still wait for so many. -EINVAL: NULL.

@@ -38,9 +38,8 @@ YUNTA_API int yunta_counters_number(yunta_counters *counters, const char *name, 
 /* All numbers that names were given are below this. 0 for NULL. */
 YUNTA_API uint32_t yunta_counters_named(yunta_counters *counters);
 
-/* The name behind a number, with a 0 at its end, into `buffer` of `capacity` bytes, which an error may leave
- * changed. -ENOENT: none; -EMSGSIZE: it needs
- * more room; -EINVAL: NULL. */
+/* The name behind a number, with a 0 at its end, into `buffer` of `capacity` bytes, which an error may leave changed.
+ * -ENOENT: none; -EMSGSIZE: it needs more room; -EINVAL: NULL. */
 YUNTA_API int yunta_counters_name(yunta_counters *counters, uint32_t number, char *buffer, size_t capacity);
 
 #ifdef __cplusplus

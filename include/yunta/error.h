@@ -56,7 +56,7 @@ enum {
  */
 YUNTA_API const char *yunta_strerror(int code);
 
-/* The symbol of a code, as "YUNTA_ECRASHED" or "-ENOENT"; NULL for what is no code. */
+/* The symbol of a code, as "YUNTA_ECRASHED" or "-ENOENT"; NULL for what no function here returns, 0 too. */
 YUNTA_API const char *yunta_error_name(int code);
 
 #define YUNTA_FAILURE_TEXT 256
@@ -65,7 +65,7 @@ YUNTA_API const char *yunta_error_name(int code);
 /* Why a task, process or pool failed. `code` is 0 when nothing did. */
 typedef struct yunta_failure {
     int code;                      /* YUNTA_EFAILED, YUNTA_ECRASHED, YUNTA_EEXITED, … or -errno */
-    int value;                     /* what the task or entry returned, whole */
+    int value;                     /* with YUNTA_EFAILED: what the task or entry returned, whole */
     int signal;                    /* the signal it died of, or 0 */
     int exit_status;               /* 0…255, or -1 where there is none */
     pid_t pid;                     /* of the process that ran it, or 0 if none did */

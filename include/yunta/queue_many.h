@@ -2,8 +2,8 @@
  *
  * A batch costs one fence and one wake in a plain queue. It is no transaction: others may put or get in between, and a
  * process killed inside put_many leaves a beginning of its batch in the queue; one killed inside get_many, a beginning
- * of it got, and the rest comes again (or is counted lost), as with single messages. Of the
- * memory for long messages a death costs at most the block of the one that was on its way. */
+ * of it got, and the rest comes again (or is counted lost), as with single messages. Of the memory for long messages a
+ * death costs at most the block of the one that was on its way. */
 #ifndef YUNTA_QUEUE_MANY_H
 #define YUNTA_QUEUE_MANY_H
 
@@ -47,8 +47,8 @@ YUNTA_API int yunta_queue_get_many_bytes(yunta_queue *queue, void *buffer, size_
 YUNTA_API int yunta_queue_peek(yunta_queue *queue, void *buffer, size_t capacity, size_t *size);
 
 /* Throws away what is in the queue: at least all that was in it at the call, unless others get it; waits for nothing.
- * Memory that is kept for loans goes as well.
- * How many messages (INT_MAX at most), or an error: -EINVAL: NULL; -ETIMEDOUT: see yunta_queue_create; -ENOMEM. */
+ * Memory that is kept for loans goes as well. How many messages (INT_MAX at most), or an error: -EINVAL: NULL;
+ * -ETIMEDOUT: see yunta_queue_create; -ENOMEM. */
 YUNTA_API int yunta_queue_drain(yunta_queue *queue);
 
 #ifdef __cplusplus

@@ -21,8 +21,8 @@ YUNTA_API yunta_lock *yunta_lock_destroy(yunta_lock *lock);
 
 /* Takes it. 0: yours. -EOWNERDEAD: yours as well, but its owner died holding it, so look over what it protects, then
  * call yunta_lock_mark_consistent; if you release it without, it is broken for all. YUNTA_EBROKEN: it is; not taken.
- * -ETIMEDOUT; -EINVAL: NULL. Not recursive: a thread that takes it twice waits for itself. It belongs to the process: a
- * thread that ends does not release it. */
+ * -ETIMEDOUT; -EINVAL: NULL; -ENOMEM. Not recursive: a thread that takes it twice waits for itself. It belongs to the
+ * process: a thread that ends does not release it. */
 YUNTA_API int yunta_lock_acquire(yunta_lock *lock, int milliseconds);
 
 /* After -EOWNERDEAD: what the lock protects is whole again. -EINVAL: NULL, or it was not in question; -EPERM: not
@@ -52,7 +52,7 @@ YUNTA_API int yunta_semaphore_create(yunta_semaphore **semaphore, const yunta_se
 YUNTA_API yunta_semaphore *yunta_semaphore_destroy(yunta_semaphore *semaphore);
 
 /* Takes one unit. 0: yours. -EOWNERDEAD: yours as well, taken back from a process that died with it: told once for each
- * such unit. -ETIMEDOUT; -EINVAL: NULL. */
+ * such unit. -ETIMEDOUT; -EINVAL: NULL; -ENOMEM. */
 YUNTA_API int yunta_semaphore_acquire(yunta_semaphore *semaphore, int milliseconds);
 
 /* Gives one unit back, or, when this process holds none, adds one. -EOVERFLOW: beyond the maximum; -ENOMEM; -EINVAL:
