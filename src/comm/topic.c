@@ -39,8 +39,8 @@ static bool make_room(yn_self *me, yunta_topic *topic, uint64_t tail, uint64_t w
 
 static void write_record(yunta_topic *topic, uint64_t tail, const turn *t)
 {
-    yn_topic_mark *mark = yn_topic_mark_of(topic, tail);
-    yn_topic_mark *next = mark == &topic->mark[0] ? &topic->mark[1] : &topic->mark[0];
+    yn_topic_mark_shared *mark = yn_topic_mark_of(topic, tail);
+    yn_topic_mark_shared *next = mark == &topic->mark[0] ? &topic->mark[1] : &topic->mark[0];
     yn_topic_head head = {t->size, mark->number + 1};
     yn_tape_store_words(topic->tape, topic->length, tail, &head, sizeof head);
     yn_tape_store_words(topic->tape, topic->length, tail + sizeof head, t->from, t->size);

@@ -13,9 +13,9 @@ typedef struct yn_topic_head {
 } yn_topic_head;
 
 /* How many messages there have been up to `end`. */
-typedef struct yn_topic_mark {
+typedef struct yn_topic_mark_shared {
     uint64_t end, number;
-} yn_topic_mark;
+} yn_topic_mark_shared;
 
 struct yunta_subscription {
     yunta_topic *topic;
@@ -36,7 +36,7 @@ struct yunta_topic {
     _Atomic(yunta_subscription *) subscriptions;
 
     YN_ALIGNED(128) struct yunta_lock publishing; /* of everything but a subscriber's own */
-    yn_topic_mark mark[2];                        /* one of them is that of the tail */
+    yn_topic_mark_shared mark[2];                 /* one of them is that of the tail */
     YN_ALIGNED(128) _Atomic uint64_t first;       /* the oldest record: what is before it may be written over */
     _Atomic uint64_t tail;
 
@@ -52,7 +52,7 @@ static inline uint64_t yn_topic_record_size(uint64_t size)
 }
 
 /* That of the tail. Under the lock. */
-static inline yn_topic_mark *yn_topic_mark_of(yunta_topic *topic, uint64_t tail)
+static inline yn_topic_mark_shared *yn_topic_mark_of(yunta_topic *topic, uint64_t tail)
 {
     return &topic->mark[topic->mark[0].end == tail ? 0 : 1];
 }

@@ -172,7 +172,7 @@ static bool are_subscriptions_sound(yn_self *me, yunta_topic *topic, uint64_t fi
 bool yn_topic_is_sound(yn_self *me, yunta_topic *topic)
 {
     uint64_t first = atomic_load(&topic->first), tail = atomic_load(&topic->tail), p = first;
-    yn_topic_mark *mark = yn_topic_mark_of(topic, tail);
+    yn_topic_mark_shared *mark = yn_topic_mark_of(topic, tail);
     yn_claim owner = yn_claim_who(atomic_load(&topic->publishing.word));
     if ((owner != 0 && yn_claim_is_alive(&me->arena->slots, owner)) || mark->end != tail)
         return false;

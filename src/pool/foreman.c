@@ -32,7 +32,7 @@ static const uint64_t interrupt = UINT64_C(1) << (SIGINT - 1);
 
 typedef void (*hook)(void *);
 
-YN_IN_CHILD static hook find_hook(hook direct, const yn_image_ref *ref)
+YN_IN_CHILD static hook find_hook(hook direct, const yn_image_ref_shared *ref)
 {
     void (*function)(void) = NULL;
     if (!ref)

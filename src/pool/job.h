@@ -44,7 +44,7 @@ typedef enum yn_job_state {
 typedef struct yn_job_shared {
     _Atomic(struct yn_job_shared *) next; /* in the pool's list; written once, by the owner */
     int (*call)(const void *in, void *out);
-    yn_image_ref *function; /* where the workers are of another exec: NULL otherwise */
+    yn_image_ref_shared *function; /* where the workers are of another exec: NULL otherwise */
     const char *in;
     char *out;
     uint32_t lanes; /* 0: a single task */

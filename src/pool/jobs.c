@@ -15,7 +15,7 @@ static yn_known_task *known_task(yn_self *me, yunta_pool *pool, const yunta_task
             return k;
     yn_known_task *k = malloc(sizeof *k);
     *error = -ENOMEM;
-    yn_image_ref *function = k ? yn_image_describe(me, (void (*)(void))task->call, error) : NULL;
+    yn_image_ref_shared *function = k ? yn_image_describe(me, (void (*)(void))task->call, error) : NULL;
     if (!function) {
         free(k);
         return NULL;

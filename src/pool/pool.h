@@ -41,7 +41,7 @@ typedef struct yn_pool_shared {
     char name[YUNTA_FAILURE_NAME];
     void (*worker_start)(void *);
     void (*worker_exit)(void *);
-    yn_image_ref *start_ref, *exit_ref; /* the two, where workers are of another exec */
+    yn_image_ref_shared *start_ref, *exit_ref; /* the two, where workers are of another exec */
     void *hook_argument;
 
     YN_ALIGNED(64)
@@ -74,7 +74,7 @@ static inline int yn_pool_refusal(yn_pool_state state)
 typedef struct yn_known_task {
     struct yn_known_task *next;
     int (*call)(const void *, void *);
-    yn_image_ref *function;
+    yn_image_ref_shared *function;
 } yn_known_task;
 
 /* A thread of the owner that sleeps for a job. */

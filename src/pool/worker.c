@@ -19,7 +19,7 @@ typedef struct worker {
     yn_pool_shared *pool;
     yn_worker_shared *shared;
     uint32_t number;
-    const yn_image_ref *known; /* the last function looked up, and where it is here */
+    const yn_image_ref_shared *known; /* the last function looked up, and where it is here */
     task_call found;
     uint64_t page; /* of the job met last */
     bool is_hot;   /* the last wait was short: the next job mostly follows at once */

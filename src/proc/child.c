@@ -55,7 +55,7 @@ int yn_child_set_streams(const int streams[3])
 /* Under fork the caller's memory is ours, so that even its handlers can be inherited. */
 static void reset_signals(const yunta_process *record)
 {
-    const yn_child_setup *setup = record->setup;
+    const yn_child_setup_shared *setup = record->setup;
     uint64_t none = 0;
     bool inherit = setup && setup->inherit_signals;
     bool known = atomic_load(&record->helped) & YN_HELPED_SIGNALS;
@@ -66,7 +66,7 @@ static void reset_signals(const yunta_process *record)
     yn_raw4(SYS_rt_sigprocmask, SIG_SETMASK, inherit ? &setup->signal_mask : &none, NULL, sizeof none);
 }
 
-static int set_processors(const yn_child_setup *s)
+static int set_processors(const yn_child_setup_shared *s)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -78,7 +78,7 @@ static int set_processors(const yn_child_setup *s)
     return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
 }
 
-static int set_limits(const yn_child_setup *s)
+static int set_limits(const yn_child_setup_shared *s)
 {
     for (uint32_t i = 0; i < s->limit_count; i++) {
         struct rlimit limit = {.rlim_cur = s->limits[i].soft, .rlim_max = s->limits[i].hard};
@@ -90,7 +90,7 @@ static int set_limits(const yn_child_setup *s)
 }
 
 /* The starter may have changed its credentials since the server came to be that we are forked from. */
-static int take_identity(const yn_child_setup *s)
+static int take_identity(const yn_child_setup_shared *s)
 {
     uid_t u[3];
     gid_t g[3];
@@ -104,7 +104,7 @@ static int take_identity(const yn_child_setup *s)
     return done ? 0 : -errno;
 }
 
-static int set_identity(const yn_child_setup *s)
+static int set_identity(const yn_child_setup_shared *s)
 {
     if (s->has_group) {
         if (setgroups(0, NULL) != 0 && errno != EPERM)
@@ -118,7 +118,7 @@ static int set_identity(const yn_child_setup *s)
 }
 
 /* A copy in memory of our own: what we leave behind may outlive our record. */
-static int set_environment(const yn_child_setup *s)
+static int set_environment(const yn_child_setup_shared *s)
 {
     char *block = mmap(NULL, s->environment_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED)
@@ -136,7 +136,7 @@ static int set_environment(const yn_child_setup *s)
     return 0;
 }
 
-static int apply(const yn_child_setup *s, uint32_t helped)
+static int apply(const yn_child_setup_shared *s, uint32_t helped)
 {
     int r = 0;
     if (s->carried) {
@@ -252,7 +252,7 @@ static mode_t current_mask(void)
 }
 
 /* What a child that is not forked by the starter itself would else have of the server's. */
-static void carry(yn_child_setup *head)
+static void carry(yn_child_setup_shared *head)
 {
     head->carried = true;
     head->mask = current_mask();
@@ -260,16 +260,16 @@ static void carry(yn_child_setup *head)
     getresgid(&head->groups[0], &head->groups[1], &head->groups[2]);
 }
 
-static void look_at_signals(yn_child_setup *head)
+static void look_at_signals(yn_child_setup_shared *head)
 {
     yn_raw4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &head->signal_mask, sizeof head->signal_mask);
     head->ignored = yn_signals_ignored();
 }
 
 /* Writes the whole setup into the block, or only counts its bytes while there is none. */
-static size_t fill(char *block, yn_child_setup head, const yunta_process_options *o, const gid_t *supplementary)
+static size_t fill(char *block, yn_child_setup_shared head, const yunta_process_options *o, const gid_t *supplementary)
 {
-    yn_child_setup *s = (void *)block;
+    yn_child_setup_shared *s = (void *)block;
     size_t size = 0, count = 0;
     place(block, &size, &head, sizeof head);
     const char *directory = o->directory ? place(block, &size, o->directory, strlen(o->directory) + 1) : NULL;
@@ -298,28 +298,28 @@ static size_t fill(char *block, yn_child_setup head, const yunta_process_options
     return size;
 }
 
-static yn_child_setup head_of(const yunta_process_options *o)
+static yn_child_setup_shared head_of(const yunta_process_options *o)
 {
-    return (yn_child_setup){.inherit_signals = o->inherit_signals,
-                            .new_group = o->process_group == YUNTA_NEW_GROUP,
-                            .has_user = o->user != NULL,
-                            .has_group = o->group != NULL,
-                            .has_environment = o->environment != NULL,
-                            .limit_count = (uint32_t)o->limit_count,
-                            .processor_count = (uint32_t)o->processor_count,
-                            .process_group = o->process_group > 0 ? o->process_group : 0,
-                            .user = o->user ? *o->user : 0,
-                            .group = o->group ? *o->group : 0};
+    return (yn_child_setup_shared){.inherit_signals = o->inherit_signals,
+                                   .new_group = o->process_group == YUNTA_NEW_GROUP,
+                                   .has_user = o->user != NULL,
+                                   .has_group = o->group != NULL,
+                                   .has_environment = o->environment != NULL,
+                                   .limit_count = (uint32_t)o->limit_count,
+                                   .processor_count = (uint32_t)o->processor_count,
+                                   .process_group = o->process_group > 0 ? o->process_group : 0,
+                                   .user = o->user ? *o->user : 0,
+                                   .group = o->group ? *o->group : 0};
 }
 
-yn_child_setup *yn_child_flatten(yn_self *me, const yunta_process_options *o, bool carried, int *error)
+yn_child_setup_shared *yn_child_flatten(yn_self *me, const yunta_process_options *o, bool carried, int *error)
 {
     *error = 0;
     bool wanted = carried || o->inherit_signals || o->directory || o->environment || o->process_group || o->user ||
                   o->group || o->processor_count || o->limit_count;
     if (!wanted)
         return NULL;
-    yn_child_setup head = head_of(o);
+    yn_child_setup_shared head = head_of(o);
     int supplementary = carried ? getgroups(0, NULL) : 0;
     gid_t *groups = supplementary > 0 ? malloc((size_t)supplementary * sizeof *groups) : NULL;
     if (carried)
@@ -334,5 +334,5 @@ yn_child_setup *yn_child_flatten(yn_self *me, const yunta_process_options *o, bo
     else
         *error = -ENOMEM;
     free(groups);
-    return (yn_child_setup *)(void *)block;
+    return (yn_child_setup_shared *)(void *)block;
 }

@@ -22,6 +22,6 @@ void yn_child_run(yunta_process *record, const struct yn_child_birth *birth) __a
 
 /* Flattens options into a heap block for the child: NULL, with *error 0, if nothing is asked for. `carried`: the
  * caller's umask and credentials go along, since the child is not forked by it. */
-yn_child_setup *yn_child_flatten(yn_self *me, const yunta_process_options *options, bool carried, int *error);
+yn_child_setup_shared *yn_child_flatten(yn_self *me, const yunta_process_options *options, bool carried, int *error);
 
 #endif

@@ -61,7 +61,7 @@ static char *put_string(char **at, const char *text)
     return start;
 }
 
-yn_exec_block *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *environment, int *error)
+yn_exec_block_shared *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *environment, int *error)
 {
     char path[4096], slip[128];
     find_program(path, sizeof path);
@@ -69,14 +69,14 @@ yn_exec_block *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *
     snprintf(slip, sizeof slip, YN_EXEC_MARK "%llx:%d:%d:%d:%d:%d:%d", (unsigned long long)(uintptr_t)record, t->arena,
              t->epoll, t->news[0], t->news[1], t->server[0], t->server[1]);
     char *const *list = environment ? environment : environ;
-    size_t count, size = sizeof(yn_exec_block) + strlen(path) + strlen(slip) + strlen(program_name) + 3;
+    size_t count, size = sizeof(yn_exec_block_shared) + strlen(path) + strlen(slip) + strlen(program_name) + 3;
     size += list_size(list, &count);
-    yn_exec_block *block = yn_heap_alloc(me, size, 16);
+    yn_exec_block_shared *block = yn_heap_alloc(me, size, 16);
     *error = block ? 0 : -ENOMEM;
     if (!block)
         return NULL;
     char **strings = (char **)(void *)(block + 1), *at = (char *)(strings + count + 1);
-    *block = (yn_exec_block){.environment = strings, .fds = *t};
+    *block = (yn_exec_block_shared){.environment = strings, .fds = *t};
     block->path = put_string(&at, path);
     block->argv[0] = put_string(&at, program_name);
     block->argv[1] = put_string(&at, slip);
@@ -86,7 +86,7 @@ yn_exec_block *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *
     return block;
 }
 
-int yn_exec_now(const yn_exec_block *block)
+int yn_exec_now(const yn_exec_block_shared *block)
 {
     const yn_team_fds *t = &block->fds;
     const int fds[] = {t->arena, t->epoll, t->news[0], t->news[1], t->server[0], t->server[1]};

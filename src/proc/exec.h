@@ -9,19 +9,19 @@
 #define YN_EXEC_ADDRESS_TAKEN 121
 
 /* Everything execve needs, in one heap block, so that the watch too can do it. */
-typedef struct yn_exec_block {
+typedef struct yn_exec_block_shared {
     const char *path;
     char *argv[3];
     char **environment;
     yn_team_fds fds;
-} yn_exec_block;
+} yn_exec_block_shared;
 
 /* Builds one: the arguments name `record` and the team's descriptors. NULL environment: the caller's. NULL with *error.
  */
-yn_exec_block *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *environment, int *error);
+yn_exec_block_shared *yn_exec_prepare(yn_self *me, yunta_process *record, char *const *environment, int *error);
 
 /* Lets the team's descriptors through and execs; returns -errno only on failure. Raw calls only. */
-int yn_exec_now(const yn_exec_block *block);
+int yn_exec_now(const yn_exec_block_shared *block);
 
 /* What yunta_init was given: needed to start again. */
 bool yn_exec_is_possible(void);

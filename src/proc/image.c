@@ -20,8 +20,8 @@ typedef struct module {
 } module;
 
 typedef struct search {
-    uint64_t address;        /* find the module that holds it … */
-    const yn_image_ref *ref; /* … or the module of this id */
+    uint64_t address;               /* find the module that holds it … */
+    const yn_image_ref_shared *ref; /* … or the module of this id */
     unsigned seen;
     bool found;
     module module;
@@ -107,7 +107,7 @@ static void find_file(uint64_t address, char path[PATH_MAX])
         fclose(maps);
 }
 
-yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
+yn_image_ref_shared *yn_image_describe(yn_self *me, void (*function)(void), int *error)
 {
     search s = {.address = (uint64_t)(uintptr_t)function};
     dl_iterate_phdr(look, &s);
@@ -120,7 +120,7 @@ yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
     if (path[0] != '/' && path[0] != '\0')
         find_file(s.address, path);
     size_t length = strlen(path) + 1;
-    yn_image_ref *ref = yn_heap_alloc(me, sizeof *ref + length, 0);
+    yn_image_ref_shared *ref = yn_heap_alloc(me, sizeof *ref + length, 0);
     if (!ref) {
         *error = -ENOMEM;
         return NULL;
@@ -134,7 +134,7 @@ yn_image_ref *yn_image_describe(yn_self *me, void (*function)(void), int *error)
     return ref;
 }
 
-int yn_image_find(const yn_image_ref *ref, void (**function)(void))
+int yn_image_find(const yn_image_ref_shared *ref, void (**function)(void))
 {
     search s = {.ref = ref};
     dl_iterate_phdr(look, &s);
@@ -144,7 +144,7 @@ int yn_image_find(const yn_image_ref *ref, void (**function)(void))
     return 0;
 }
 
-int yn_image_resolve(const yn_image_ref *ref, void (**function)(void))
+int yn_image_resolve(const yn_image_ref_shared *ref, void (**function)(void))
 {
     int r = yn_image_find(ref, function);
     if (r != 0 && !ref->is_program && ref->path[0] != '\0' && dlopen(ref->path, RTLD_NOW | RTLD_GLOBAL))

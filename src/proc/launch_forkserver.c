@@ -15,7 +15,8 @@
 static int ask_watch(yn_self *me, yunta_process *record)
 {
     int error;
-    yn_exec_block *block = yn_exec_prepare(me, record, NULL, &error); /* stays: the watch reads it when it pleases */
+    yn_exec_block_shared *block =
+        yn_exec_prepare(me, record, NULL, &error); /* stays: the watch reads it when it pleases */
     if (!block)
         return error;
     yn_news news = {.kind = YN_NEWS_EXEC, .pid = getpid(), .claim = atomic_load(&record->who), .block = block};

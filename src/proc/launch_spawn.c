@@ -19,7 +19,7 @@ enum { stack_size = 64 << 10 };
 
 typedef struct paper {
     yn_launch *launch;
-    const yn_exec_block *block;
+    const yn_exec_block_shared *block;
     int error; /* written by the child, in the memory that it shares with us */
 } paper;
 
@@ -44,7 +44,7 @@ static int start(yn_self *me, yn_launch *launch)
     int error;
     char *const *environment =
         launch->record->setup && launch->record->setup->has_environment ? launch->record->setup->environment : NULL;
-    yn_exec_block *block = yn_exec_prepare(me, launch->record, environment, &error);
+    yn_exec_block_shared *block = yn_exec_prepare(me, launch->record, environment, &error);
     if (!block)
         return error;
     char *stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);

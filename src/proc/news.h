@@ -17,7 +17,7 @@ typedef struct yn_news {
     uint32_t kind;
     int32_t pid;
     yn_claim claim;
-    const struct yn_exec_block *block;
+    const struct yn_exec_block_shared *block;
 } yn_news;
 
 /* What the watch waits for, by a life descriptor. Told once: a parent that is in no hurry to reap keeps the descriptor

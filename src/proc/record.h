@@ -16,7 +16,7 @@ typedef enum yn_process_state {
 } yn_process_state;
 
 /* What the child does to itself before its entry: options, flattened into one heap block. */
-typedef struct yn_child_setup {
+typedef struct yn_child_setup_shared {
     bool inherit_signals, new_group, has_user, has_group, has_environment, carried;
     uint32_t limit_count, processor_count, supplementary_count;
     pid_t process_group;
@@ -33,7 +33,7 @@ typedef struct yn_child_setup {
     const int *processors;
     const yunta_resource_limit *limits;
     const gid_t *supplementary;
-} yn_child_setup;
+} yn_child_setup_shared;
 
 /* What has been done already that the child would otherwise do itself. */
 typedef enum yn_helped {
@@ -74,10 +74,10 @@ struct yunta_process {
     char name[YUNTA_FAILURE_NAME];
 
     int (*call)(const void *argument); /* under fork: valid in the child as it is */
-    yn_image_ref *function;            /* otherwise */
+    yn_image_ref_shared *function;     /* otherwise */
     void *argument;
-    yn_child_setup *setup;    /* NULL: nothing asked for */
-    uint64_t changed_signals; /* what it inherits other than at the default (proc/signals.h) */
+    yn_child_setup_shared *setup; /* NULL: nothing asked for */
+    uint64_t changed_signals;     /* what it inherits other than at the default (proc/signals.h) */
 
     _Atomic yn_claim server;           /* the forkserver that has taken the request; the starter, to take it back */
     struct yunta_process *next_served; /* the forkserver's list of its children; a reference each */

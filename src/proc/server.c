@@ -26,10 +26,10 @@ extern char **environ;
 
 typedef struct server {
     yn_self *me;
-    yunta_process *children;         /* with the references of their requests */
-    int deaths;                      /* signalfd */
-    uint64_t changed_signals;        /* what children inherit other than at the default */
-    char last[sizeof(yn_image_ref)]; /* the function looked up last, and where it is here */
+    yunta_process *children;                /* with the references of their requests */
+    int deaths;                             /* signalfd */
+    uint64_t changed_signals;               /* what children inherit other than at the default */
+    char last[sizeof(yn_image_ref_shared)]; /* the function looked up last, and where it is here */
     void (*found)(void);
 } server;
 
@@ -84,7 +84,7 @@ static void refuse(yunta_process *record, int error)
 }
 
 /* Looked for once, if it is asked for again and again. */
-static bool find(server *s, const yn_image_ref *ref)
+static bool find(server *s, const yn_image_ref_shared *ref)
 {
     if (memcmp(s->last, ref, sizeof s->last) == 0)
         return s->found != NULL;

@@ -110,7 +110,7 @@ START_TEST(a_function_of_another_build_is_not_found)
 {
     int error;
     yn_self *me = yn_self_get(&error);
-    yn_image_ref *ref = yn_image_describe(me, (void (*)(void))twice, &error);
+    yn_image_ref_shared *ref = yn_image_describe(me, (void (*)(void))twice, &error);
     ck_assert_ptr_nonnull(ref);
     void (*found)(void) = NULL;
     ck_assert_int_eq(yn_image_resolve(ref, &found), 0);
