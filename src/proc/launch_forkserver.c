@@ -45,6 +45,8 @@ static int start_server(yn_self *me)
     }
     if (r != 0 && who)
         yn_team_bury(me, who);
+    if (r != 0)
+        yn_record_release(me, record);
     return r;
 }
 

@@ -51,6 +51,36 @@ START_TEST(an_environment_too_large_for_exec_comes_back)
 }
 END_TEST
 
+static uint64_t own_blocks(void)
+{
+    yunta_heap_stats stats;
+    ck_assert_int_eq(yunta_heap_read_stats(&stats), 0);
+    return stats.own_blocks;
+}
+
+/* The environment goes through shared memory once for the child, and once more for the server's exec. */
+START_TEST(a_server_for_which_there_is_no_memory_leaves_nothing)
+{
+    enum { limit = 16 << 20, size = limit / 5 * 3 };
+    char *large = malloc(size);
+    memset(large, 'x', size - 1);
+    large[size - 1] = '\0';
+    ck_assert_int_eq(yunta_set_arena_limit(limit), 0);
+    ck_assert_int_eq(setenv("LARGE", large, 1), 0);
+    yunta_process_options options = {.start_method = YUNTA_FORKSERVER};
+    fails_with(-ENOMEM, options);
+    uint64_t before = own_blocks();
+    for (int i = 0; i < 3; i++)
+        fails_with(-ENOMEM, options);
+    ck_assert_uint_eq(own_blocks(), before);
+    unsetenv("LARGE");
+    free(large);
+    yunta_process *child;
+    start_by(YUNTA_FORKSERVER, &child, return_value, &(int){1});
+    end_is(child, 1);
+}
+END_TEST
+
 static void limit_descriptors(rlim_t most)
 {
     struct rlimit limit;
@@ -95,6 +125,7 @@ static Suite *make(void)
     TCase *cases = test_case(suite, "limits");
     TEST_FOR_EACH_METHOD(cases, limits_are_set_and_otherwise_the_callers);
     TEST_FOR_EACH_METHOD(cases, an_environment_too_large_for_exec_comes_back);
+    tcase_add_test(cases, a_server_for_which_there_is_no_memory_leaves_nothing);
     TEST_FOR_EACH_METHOD(cases, pain_38_without_a_descriptor_left_a_start_says_so);
     return suite;
 }
