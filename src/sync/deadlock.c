@@ -104,8 +104,10 @@ static int read_edges(yn_self *me, yunta_deadlock_edge *edges, size_t room, bool
     yn_waits_seen seen = {0};
     telling t = {.me = me, .seen = &seen, .edges = edges, .room = room, .all = all};
     int r = yn_waits_read(me, &seen);
-    if (r == 0 && (yn_waits_judge(&seen) > 0 || all))
+    if (r == 0) {
+        yn_waits_judge(&seen);
         tell_all(&t);
+    }
     yn_waits_free(&seen);
     return r == 0 ? (int)t.count : r;
 }
@@ -139,15 +141,15 @@ int yunta_deadlock_trace(void)
 /* All edges, however many: the caller frees them. How many, or -ENOMEM. */
 static int find_all(yn_self *me, yunta_deadlock_edge **edges)
 {
-    size_t room = 0;
+    int room = 0;
     *edges = NULL;
     for (;;) {
-        int found = read_edges(me, *edges, room, false);
-        if (found < 0 || (size_t)found <= room)
+        int found = read_edges(me, *edges, (size_t)room, false);
+        if (found <= room)
             return found;
-        room = 2 * (size_t)found;
+        room = 2 * found;
         free(*edges);
-        *edges = calloc(room, sizeof **edges);
+        *edges = calloc((size_t)room, sizeof **edges);
         if (!*edges)
             return -ENOMEM;
     }

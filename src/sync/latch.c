@@ -53,7 +53,7 @@ static debt_shared *next_debt(debts_walk *walk)
 static bool is_left_by_the_dead(yn_self *me, debt_shared *debt)
 {
     yn_claim who = atomic_load(&debt->who);
-    if (who == 0 || yn_claim_is_alive(&me->arena->slots, who))
+    if (yn_claim_is_alive(&me->arena->slots, who))
         return false;
     return (atomic_load(&debt->taking) != 0 || atomic_load(&debt->owed) != 0) && atomic_load(&debt->who) == who;
 }

@@ -204,12 +204,10 @@ static int fill(yn_self *me, yunta_semaphore *semaphore, uint32_t units)
     return r;
 }
 
-/* A unit that is free, or a dead one's, is a process that is not alive. */
+/* A unit that is free, or a dead one's, is a process that is not alive; an unowned semaphore's units are nobody's. */
 int yn_semaphore_read_holders(yn_self *me, const void *object, yn_waits_seen *seen)
 {
     yunta_semaphore *semaphore = (yunta_semaphore *)(uintptr_t)object;
-    if (semaphore->unowned)
-        return yn_waits_add_holder(me, seen, (yn_holder){0});
     int r = 0;
     unsigned count = segment_count(semaphore);
     for (unsigned k = 0; r == 0 && k < count; k++) {

@@ -196,6 +196,26 @@ START_TEST(who_stops_between_cell_and_tail_is_helped_on)
 }
 END_TEST
 
+/* Likewise the head. */
+START_TEST(who_stops_between_taking_and_head_is_helped_on)
+{
+    make_ring(2, false);
+    for (int lap = 0; lap < 3; lap++) {
+        uint64_t position, first = (uint64_t)lap << ring->bits;
+        put(1);
+        put(2);
+        ck_assert_int_eq(yn_ring_take(&others, ring), YN_RING_DONE);
+        atomic_store(&ring->head, first);
+        ck_assert_int_eq(yn_ring_front(&mine, ring, &position), YN_RING_DONE);
+        ck_assert_uint_eq(position, first + 1);
+        ck_assert_uint_eq(atomic_load(&ring->head), first + 1);
+        yn_ring_release(&others.hold);
+        get(2);
+    }
+    ck_assert(!mine.repaired);
+}
+END_TEST
+
 /* The block of a message whose putter had come to noting it is freed, whoever meets it first: a getter or a walk. What
  * lies in the cell, or was noted a lap before, is none. */
 START_TEST(the_block_of_a_half_put_message_is_freed)
@@ -418,6 +438,7 @@ static Suite *make(void)
     tcase_add_test(cases, who_dies_over_a_put_leaves_a_skip);
     tcase_add_test(cases, a_skip_at_the_front_makes_room);
     tcase_add_test(cases, who_stops_between_cell_and_tail_is_helped_on);
+    tcase_add_test(cases, who_stops_between_taking_and_head_is_helped_on);
     tcase_add_loop_test(cases, the_block_of_a_half_put_message_is_freed, 0, 10);
     tcase_add_test(cases, what_the_dead_had_taken_comes_again);
     tcase_add_loop_test(cases, who_dies_between_cell_and_head_is_inherited, 0, 2);

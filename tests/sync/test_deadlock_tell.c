@@ -100,7 +100,7 @@ static int draw_picture(yn_self *self, yn_waits_seen *seen)
     int later = looks < 2 ? looks : 2, now = waits + later * (later + 1) / 2 * more_each_time;
     looks++;
     pictures++;
-    seen->waiter = calloc(sizeof picture / sizeof *picture, sizeof *seen->waiter);
+    seen->waiter = calloc(sizeof picture / sizeof *picture + 1, sizeof *seen->waiter);
     seen->holder = calloc(3 * sizeof picture / sizeof *picture, sizeof *seen->holder);
     seen->process = calloc(PEOPLE, sizeof *seen->process);
     for (int i = 0; i < now; i++) {
@@ -124,6 +124,8 @@ static int draw_picture(yn_self *self, yn_waits_seen *seen)
         }
         p->threads = ++p->waiters;
     }
+    seen->waiter[now] = seen->waiter[0]; /* what lies behind the last one is none */
+    seen->waiter[now].is_in = true;
     return 0;
 }
 
@@ -297,6 +299,32 @@ START_TEST(all_of_it_is_written)
 }
 END_TEST
 
+/* One of those that somebody waits for is in no circle, whoever stands behind it in the list. */
+START_TEST(who_is_in_no_circle_is_not_told)
+{
+    yunta_deadlock_edge edges[9];
+    SET_SCENE({0, 20, YN_WAITS_READERS, {2, 3}}, {1, 21, YN_WAITS_LOCK, {-6}}, {2, 22, YN_WAITS_LOCK, {1}});
+    ck_assert_int_eq(yunta_deadlock_find(edges, 9), 2);
+    is_edge(&edges[0], 0, 2, 22);
+    is_edge(&edges[1], 2, 0, 20);
+}
+END_TEST
+
+START_TEST(a_thread_that_is_not_known_is_not_named)
+{
+    char wanted[512];
+    SET_SCENE({0, 100, YN_WAITS_LOCK, {-2}}, {1, 101, YN_WAITS_LOCK, {-1}}, {1, 51, YN_WAITS_LOCK, {-1}});
+    snprintf(wanted, sizeof wanted,
+             "yunta: deadlock: each waits for the next\n"
+             "yunta:   process 100 waits for the lock %p of process 101\n"
+             "yunta:   process 101 waits for the lock %p of process 100\n"
+             "yunta:   process 101, thread 51 waits for the lock %p of process 100\n",
+             (void *)&picture[0], (void *)&picture[1], (void *)&picture[2]);
+    ck_assert_int_eq(yunta_deadlock_print(7), 3);
+    ck_assert_str_eq(text, wanted);
+}
+END_TEST
+
 START_TEST(who_waits_for_itself_is_told)
 {
     char wanted[256];
@@ -401,6 +429,8 @@ static Suite *make(void)
     tcase_add_test(cases, the_holders_thread_is_told_if_it_is_sure);
     tcase_add_test(cases, a_name_is_that_of_who_lives);
     tcase_add_test(cases, all_of_it_is_written);
+    tcase_add_test(cases, who_is_in_no_circle_is_not_told);
+    tcase_add_test(cases, a_thread_that_is_not_known_is_not_named);
     tcase_add_test(cases, who_waits_for_itself_is_told);
     tcase_add_test(cases, nothing_is_written_where_there_is_none);
     tcase_add_test(cases, there_is_room_for_however_many);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static yn_self *self(void)
 {
@@ -233,6 +234,16 @@ START_TEST(a_doorbell_is_rung)
     ck_assert(!is_rung(door));
     ck_assert_int_eq(asked, 0);
     yn_unlisten(l);
+    int input = dup(0); /* a program may have closed it */
+    ck_assert_int_eq(dup2(more, 0), 0);
+    l = yn_listen(self(), object, YN_LISTEN_DESCRIPTOR, second, 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max}), 0);
+    yn_listen_tell(arena, object, false);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert(is_rung(0));
+    ck_assert_int_eq(asked, 0);
+    yn_unlisten(l);
+    dup2(input, 0), close(input);
     yn_doorbell_close(door), yn_doorbell_close(more);
     yn_wait_up = before;
     yunta_heap_free(object);

@@ -6,6 +6,8 @@
 #include "sync/listen.h"
 #include "sync/wait.h"
 
+#include <stdlib.h>
+
 static void about_to_write(void);
 #undef atomic_store
 #define atomic_store(word, value) (about_to_write(), atomic_store_explicit((word), (value), memory_order_seq_cst))
@@ -91,12 +93,29 @@ START_TEST(of_two_new_blocks_one_is_given_back)
 }
 END_TEST
 
+/* Of an arena that nobody uses, behind whose table stands what is no block. */
+START_TEST(the_checker_ends_where_the_table_does)
+{
+    yn_arena_shared *arena = aligned_alloc(64, yn_round_up(sizeof *arena + sizeof(void *), 64));
+    ck_assert_ptr_nonnull(arena);
+    memset(arena, 0, sizeof *arena);
+    yn_listeners_shared no_block = {.count = FIRST_BLOCK + 1};
+    void *p = &no_block;
+    memcpy((char *)arena->listeners + sizeof arena->listeners, &p, sizeof p);
+    ck_assert(yn_listen_is_sound(arena, NULL));
+    memcpy((char *)arena->listeners + sizeof arena->listeners - sizeof p, &p, sizeof p);
+    ck_assert(!yn_listen_is_sound(arena, NULL));
+    free(arena);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("listen, looking");
     TCase *cases = test_case(suite, "looking");
     tcase_add_test(cases, a_place_that_is_being_written_is_taken);
     tcase_add_test(cases, of_two_new_blocks_one_is_given_back);
+    tcase_add_test(cases, the_checker_ends_where_the_table_does);
     return suite;
 }
 

@@ -212,6 +212,26 @@ START_TEST(who_takes_it_notes_its_thread)
     atomic_store(noted, 5);
     yn_lock_note_release(self(), lock); /* it has it no more */
     ck_assert_uint_eq(atomic_load(noted), 5);
+    atomic_store(noted, 0);
+    ck_assert_int_eq(yunta_deadlock_trace(), 0);
+    ck_assert_int_eq(yunta_lock_acquire(lock, 0), 0);
+    ck_assert_uint_eq(atomic_load(noted), mine);
+    ck_assert_int_eq(yunta_lock_release(lock), 0);
+    ck_assert_uint_eq(atomic_load(noted), 0);
+    ck_assert_int_eq(yunta_lock_release(lock), -EPERM);
+    yunta_lock_destroy(lock);
+}
+END_TEST
+
+/* Its owner has died before the seat said what is slept on: who sees that does not seem to sleep. */
+START_TEST(who_does_not_fall_asleep_leaves_its_seat)
+{
+    yunta_lock *lock;
+    ck_assert_int_eq(yunta_lock_create(&lock), 0);
+    ck_assert_ptr_nonnull(yn_seat_get(self()));
+    atomic_store(&lock->word, dead | YN_LOCK_WAITERS);
+    ck_assert_int_eq(sleep_on(self(), lock, dead | YN_LOCK_WAITERS, YN_NEVER, YN_WAITS_LOCK), 0);
+    ck_assert_ptr_null((void *)atomic_load(&self()->seat->word));
     yunta_lock_destroy(lock);
 }
 END_TEST
@@ -229,6 +249,7 @@ static Suite *make(void)
     tcase_add_test(cases, a_listener_is_announced_to_an_owner_only);
     tcase_add_test(cases, what_the_dead_had_noted_says_nothing);
     tcase_add_test(cases, who_takes_it_notes_its_thread);
+    tcase_add_test(cases, who_does_not_fall_asleep_leaves_its_seat);
     return suite;
 }
 

@@ -290,6 +290,8 @@ START_TEST(nobody_reads_beyond_the_last_cell)
     void *block;
     set_scene(true);
     ck_assert(leave(&reader, lock));
+    for (uint32_t i = 0; i < SEGMENT_CELLS(0); i++)
+        ck_assert_uint_eq(atomic_load(&lock->segment[0][i]), 0);
     yn_self beyond = join_by_hand();
     size_t size = sizeof(uint64_t) * (SEGMENT_CELLS(0) + 1);
     ck_assert_int_eq((yn_heap_alloc_zeroed)(&me, &block, size, YN_CACHE_LINE), 0);

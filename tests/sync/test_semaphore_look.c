@@ -176,6 +176,18 @@ START_TEST(of_two_who_add_units_one_gives_them_back)
 }
 END_TEST
 
+/* Nor is a segment made that could have no unit. */
+START_TEST(beyond_the_maximum_nothing_is_made)
+{
+    yunta_semaphore_options options = {.initial = 16, .maximum = 16};
+    ck_assert_int_eq(yunta_semaphore_create(&semaphore, &options), 0);
+    uint64_t before = blocks_there_are();
+    ck_assert_int_eq(yunta_semaphore_release(semaphore), -EOVERFLOW);
+    ck_assert_uint_eq(blocks_there_are(), before);
+    yunta_semaphore_destroy(semaphore);
+}
+END_TEST
+
 /* What lies behind the last segment is none. */
 START_TEST(there_is_a_most_of_segments)
 {
@@ -203,6 +215,7 @@ static Suite *make(void)
     tcase_add_test(cases, who_reads_the_holders_may_lack_memory);
     tcase_add_test(cases, who_gets_no_block_leaves_nothing);
     tcase_add_test(cases, of_two_who_add_units_one_gives_them_back);
+    tcase_add_test(cases, beyond_the_maximum_nothing_is_made);
     tcase_add_test(cases, there_is_a_most_of_segments);
     return suite;
 }

@@ -138,6 +138,27 @@ START_TEST(who_looks_after_the_watch_does_not_look_meanwhile)
 }
 END_TEST
 
+/* It says that the watch was killed, once for each watch: that is looked after before anything is slept for; and by who
+ * does so already, for another one that was killed meanwhile, it is not. */
+START_TEST(a_cut_tie_is_looked_after_at_once)
+{
+    atomic_store(&tie_of(&me)->word, FUTEX_OWNER_DIED);
+    atomic_store(&team.arena->watch_generation, 1);
+    me.mourned = 0;
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert_int_eq(looks, 1);
+    ck_assert_int_eq(naps, 0);
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert_int_eq(looks, 1);
+    ck_assert_int_eq(naps, 1);
+    atomic_store(&team.arena->watch_generation, 2);
+    me.looks = true;
+    ck_assert_int_eq(sleep_for(YN_NEVER, 0), 0);
+    ck_assert_int_eq(looks, 1);
+    ck_assert_int_eq(naps, 2);
+}
+END_TEST
+
 /* Where no tie would tell, also if somebody notifies all the time. */
 START_TEST(the_watch_is_looked_after_once_a_second)
 {
@@ -267,6 +288,7 @@ static Suite *make(void)
     tcase_add_test(cases, a_long_sleep_is_cut_for_the_watch);
     tcase_add_test(cases, each_has_its_tie);
     tcase_add_test(cases, who_looks_after_the_watch_does_not_look_meanwhile);
+    tcase_add_test(cases, a_cut_tie_is_looked_after_at_once);
     tcase_add_test(cases, the_watch_is_looked_after_once_a_second);
     tcase_add_test(cases, a_death_wakes_who_sleeps);
     tcase_add_test(cases, a_tied_sleep_is_not_cut);
