@@ -70,7 +70,7 @@ static YN_NOINLINE int acquire_slow(yn_self *me, struct yunta_lock *lock, yn_dea
         int r = try_take(me, lock, &word, extra);
         if (r != 1)
             return r;
-        if (yn_claim_who(word) == 0 || yn_spin_more(&spin, deadline == 0 ? 0 : yn_spin_ns()))
+        if (yn_claim_who(word) == 0 || yn_spin_apart(&spin, deadline == 0 ? 0 : yn_spin_ns()))
             continue;
         if (yn_deadline_left(deadline) == 0) {
             if (extra)

@@ -203,6 +203,23 @@ uint64_t yn_spin_ns(void)
     return yn_cpu_count_known() > 1 ? 3000 : 0;
 }
 
+bool yn_spin_apart(yn_spin *spin, uint64_t ns)
+{
+    if (ns == 0)
+        return false;
+    uint64_t now = yn_now_ns();
+    if (spin->end == 0)
+        *spin = (yn_spin){now + ns, YN_SPIN_APART_NS / 4};
+    if (now >= spin->end)
+        return false;
+    uint64_t next = now + spin->count;
+    spin->count = spin->count < YN_SPIN_APART_NS ? spin->count * 2 : YN_SPIN_APART_NS;
+    do {
+        yn_pause();
+    } while (yn_now_ns() < next);
+    return true;
+}
+
 /* Longer than waking a sleeper on another processor takes. */
 #define PROBE_NS 40000u
 

@@ -73,7 +73,7 @@ uint32_t yn_wait_nudge_all(yn_arena_shared *arena);
 /* Spinning, bounded in time: yn_spin_more is true until about `ns` have passed since the first call. */
 typedef struct yn_spin {
     uint64_t end;
-    uint32_t count;
+    uint32_t count; /* of looks; or ns to the next one */
 } yn_spin;
 
 static inline bool yn_spin_more(yn_spin *spin, uint64_t ns)
@@ -90,6 +90,11 @@ static inline bool yn_spin_more(yn_spin *spin, uint64_t ns)
     yn_pause();
     return true;
 }
+
+/* The same where each look takes a cache line from who is at work on it: from look to look it leaves it alone for twice
+ * as long, up to YN_SPIN_APART_NS. */
+#define YN_SPIN_APART_NS 200u
+bool yn_spin_apart(yn_spin *spin, uint64_t ns);
 
 /* How long it is worth spinning for a short wait: nothing with one processor. */
 uint64_t yn_spin_ns(void);

@@ -280,6 +280,26 @@ START_TEST(nobody_spins_alone)
 }
 END_TEST
 
+/* From look to look it stays away for longer, and not for ever. */
+START_TEST(looks_come_apart)
+{
+    yn_spin none = {0, 0}, spin = {0, 0};
+    ck_assert(!yn_spin_apart(&none, 0));
+    uint64_t begin = yn_now_ns(), last = begin, least = YN_SPIN_APART_NS / 4;
+    int times = 0;
+    for (; yn_spin_apart(&spin, 3000); times++) {
+        uint64_t now = yn_now_ns();
+        ck_assert_uint_ge(now - last, least);
+        least = least < YN_SPIN_APART_NS ? 2 * least : least;
+        last = now;
+    }
+    ck_assert_int_ge(times, 1);
+    ck_assert_int_le(times, 3000 / (int)YN_SPIN_APART_NS + 3);
+    ck_assert_uint_ge(yn_now_ns() - begin, 3000);
+    ck_assert(!yn_spin_apart(&spin, 3000));
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("wait, looking");
@@ -294,6 +314,7 @@ static Suite *make(void)
     tcase_add_test(cases, a_tied_sleep_is_not_cut);
     tcase_add_test(cases, a_deadlock_is_looked_for_when_it_takes_long);
     tcase_add_test(cases, nobody_spins_alone);
+    tcase_add_test(cases, looks_come_apart);
     return suite;
 }
 
