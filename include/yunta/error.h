@@ -40,7 +40,9 @@ extern "C" {
     X(YUNTA_EBROKEN, -4099, "broken: shared state was left inconsistent and is not used any more")                     \
     X(YUNTA_ENOINIT, -4100, "spawn and forkserver need yunta_init(argc, argv) first in main")                          \
     X(YUNTA_ENOWATCH, -4101, "the watch of this team cannot be started")                                               \
-    X(YUNTA_ELOST, -4102, "its exit status is lost: somebody else waited for it, or SIGCHLD is ignored")               \
+    X(YUNTA_ELOST, -4102,                                                                                              \
+      "its exit status is lost: somebody else waited for it, SIGCHLD is ignored, or the forkserver was killed, by "    \
+      "itself or with the watch")                                                                                      \
     X(YUNTA_ENOFUNCTION, -4103, "the function is not found in the new process: its module is absent or another build") \
     X(YUNTA_EEXITED, -4104, "the task ended its process by exit or _exit")                                             \
     X(YUNTA_EFOREMAN, -4105, "the foreman of the pool was killed, and its workers with it")                            \

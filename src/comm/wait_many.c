@@ -44,15 +44,9 @@ static int process_refuse(yn_self *me, void *process, yn_deadline deadline)
     return atomic_load(&((yunta_process *)process)->who) == me->claim ? -EDEADLK : 0;
 }
 
-/* The watch does not know yet of one that is killed in its first instructions; and where there are no pidfds, it hears
- * of an end before the parent can be told of it. */
 static uint64_t process_nap_ns(yn_self *me, void *process)
 {
-    yn_claim who = atomic_load(&((yunta_process *)process)->who);
-    uint64_t word = atomic_load(&yn_slot_at(&me->arena->slots, yn_claim_slot(who))->word);
-    if (word >> 24 == who >> 24 && yn_slot_state_of(word) == YN_SLOT_LIVE)
-        return UINT64_MAX;
-    return yn_claim_is_alive(&me->arena->slots, who) ? 20000000 : 1000000;
+    return yn_children_nap_ns(me, process);
 }
 
 static bool lock_is_ready(yn_self *me, void *lock)

@@ -205,6 +205,26 @@ static int look_at_child(yn_self *me, yn_child *c)
     return r;
 }
 
+/* `unseen`: it is our child, and there is no descriptor for it. */
+static uint64_t nap_ns(yn_self *me, yunta_process *record, bool unseen)
+{
+    enum { perhaps_untold_ns = 20000000, ending_ns = 1000000 };
+    yn_claim who = atomic_load(&record->who);
+    uint64_t word = atomic_load(&yn_slot_at(&me->arena->slots, yn_claim_slot(who))->word);
+    if (word >> 24 == who >> 24 && yn_slot_state_of(word) == YN_SLOT_LIVE && !unseen)
+        return UINT64_MAX;
+    return yn_claim_is_alive(&me->arena->slots, who) ? perhaps_untold_ns : ending_ns;
+}
+
+uint64_t yn_children_nap_ns(yn_self *me, yunta_process *record)
+{
+    lock();
+    const yn_child *c = find(record);
+    bool unseen = c && c->mine && c->seen < 0;
+    unlock();
+    return nap_ns(me, record, unseen);
+}
+
 /* Until it ends, or the time is over. Its seat says meanwhile whom it waits for: nothing depends on that. */
 static void await_life(yn_self *me, yn_child *c, uint32_t key, yn_deadline deadline)
 {
@@ -230,8 +250,10 @@ static int wait_for_child(yn_self *me, yn_child *c, yn_deadline deadline)
             return -ETIMEDOUT;
         if (c->seen >= 0)
             continue;
+        uint64_t nap = nap_ns(me, c->record, true);
+        yn_deadline until = nap < yn_deadline_left(deadline) ? yn_now_ns() + nap : deadline;
         yn_wait_for(me, c->record, YN_WAITS_PROCESS, deadline);
-        yn_event_wait(me, changed, key, deadline); /* its death will change what we sleep on */
+        yn_event_wait(me, changed, key, until); /* its death will change what we sleep on */
     }
 }
 

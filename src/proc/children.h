@@ -11,6 +11,11 @@ void yn_children_add(yunta_process *record, pid_t pid, int seen, bool mine);
  */
 int yn_children_wait(yn_self *me, yunta_process *record, yn_deadline deadline);
 
+/* How long who waits for it may sleep before it looks again, since nobody may tell it: the watch does not know yet of
+ * one that is killed in its first instructions; and without a descriptor of its end (no pidfds) the watch hears of that
+ * before the parent can be told how it ended, or perhaps not at all. UINT64_MAX: its death is told. */
+uint64_t yn_children_nap_ns(yn_self *me, yunta_process *record);
+
 /* A descriptor that polls readable once it has ended, owned by the list (others than the starter: by a list entry made
  * for it). */
 int yn_children_sentinel(yn_self *me, yunta_process *record);

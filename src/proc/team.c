@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -76,16 +77,27 @@ bool yn_team_announce_child(yn_self *me, yn_claim claim, pid_t pid, int seen)
     return tell_of_birth(&news, seen) == 0;
 }
 
-/* Where there are no pidfds: this process's end of its pipe. A forked child has a copy, and lets it go: as long as it
- * is open anywhere, nobody sees the death of whom it stands for. */
+/* Where there are no pidfds: this process's end of its pipe. As long as it is open anywhere, nobody sees the death of
+ * whom it stands for: so whoever is forked lets its copy go at once, also who is forked by the program and never calls
+ * us. What is exec'ed has none. */
+static int kept_end = -1;
+static pid_t kept_by;
+
+static void let_go_of_inherited(void)
+{
+    if (kept_end >= 0 && kept_by != getpid()) {
+        close(kept_end);
+        kept_end = -1;
+    }
+}
+
 void yn_team_keep(int kept)
 {
-    static int end = -1;
-    static pid_t whose;
-    if (end >= 0 && whose != getpid())
-        close(end);
-    end = kept;
-    whose = getpid();
+    static bool lets_go;
+    let_go_of_inherited();
+    lets_go = lets_go || pthread_atfork(NULL, NULL, let_go_of_inherited) == 0;
+    kept_end = kept; /* who announces itself twice keeps both: the watch may not have heard of the second one yet */
+    kept_by = getpid();
 }
 
 YN_IN_CHILD int yn_team_announce(yn_claim claim, int *kept, bool borrows_memory)

@@ -3,6 +3,7 @@
  * Read next: a test, as tests/sync/test_lock.c. */
 #include "audit.h"
 
+#include "os/life.h"
 #include "shm/self.h"
 #include "test.h"
 
@@ -75,7 +76,7 @@ static bool may_be_own(size_t descriptor, const char *link)
     bool kind = strncmp(link, "/memfd:", 7) == 0 || strncmp(link, "socket:", 7) == 0 ||
                 strcmp(link, "anon_inode:[eventpoll]") == 0 ||
                 (int)descriptor == atomic_load(&yn_private_page->watch_seen) - 1 ||
-                (test_is_valgrind() && strncmp(link, "pipe:", 5) == 0);
+                (atomic_load(&yn_life_no_pidfds) && strncmp(link, "pipe:", 5) == 0);
     return kind && flags >= 0 && (flags & FD_CLOEXEC);
 }
 
