@@ -98,8 +98,7 @@ YUNTA_API int yunta_process_start(yunta_process **process, const yunta_entry *en
 
 /* Waits up to `milliseconds` for its end; any number of times, from any process of the team. Returns its exit status,
  * 0…255, or YUNTA_ECRASHED, YUNTA_EFAILED, YUNTA_ELOST (see yunta_process_failure), -ETIMEDOUT, -EINVAL: NULL,
- * -EDEADLK: itself. ELOST: nobody can say how it ended, since somebody else waited for it, SIGCHLD is ignored, or the
- * forkserver that had forked it was killed (it is when the watch is). */
+ * -EDEADLK: itself. YUNTA_ELOST: it has ended, how is not known, for one of the reasons that its text names. */
 YUNTA_API int yunta_process_join(yunta_process *process, int milliseconds);
 
 /* As join with 0 ms, but -EAGAIN while it runs: Python's exitcode. */
