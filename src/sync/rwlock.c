@@ -42,7 +42,9 @@ static bool change_one(yn_self *me, yunta_rwlock *lock, uint64_t from, uint64_t 
         for (uint32_t i = 0; i < count; i++) {
             _Atomic uint64_t *cell = &cells[(first + i) % count];
             uint64_t found = from;
-            if (atomic_load_explicit(cell, memory_order_relaxed) == from &&
+            /* Acquires: another thread of ours may have left by the cell that we came in by, and had come by a later
+             * one */
+            if (atomic_load_explicit(cell, memory_order_acquire) == from &&
                 atomic_compare_exchange_strong(cell, &found, to))
                 return true;
         }

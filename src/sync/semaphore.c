@@ -56,12 +56,12 @@ static uint32_t cell_count(yunta_semaphore *semaphore)
     return 16 * ((1u << segment_count(semaphore)) - 1);
 }
 
-/* Changes one cell that holds `from` into `to`, looking from the hint on. True if there was one. */
-static bool change_one(yunta_semaphore *semaphore, uint64_t from, uint64_t to)
+/* Changes one cell that holds `from` into `to`, looking from number `first` on. True if there was one. */
+static bool change_one(yunta_semaphore *semaphore, uint32_t first, uint64_t from, uint64_t to)
 {
-    uint32_t count = cell_count(semaphore), hint = atomic_load_explicit(&semaphore->last, memory_order_relaxed);
+    uint32_t count = cell_count(semaphore);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = hint + i < count ? hint + i : hint + i - count;
+        uint32_t number = first + i < count ? first + i : first + i - count;
         _Atomic uint64_t *cell = cell_at(semaphore, number);
         uint64_t found = atomic_load(cell);
         if (found != from || !atomic_compare_exchange_strong(cell, &found, to))
@@ -70,6 +70,11 @@ static bool change_one(yunta_semaphore *semaphore, uint64_t from, uint64_t to)
         return true;
     }
     return false;
+}
+
+static bool change_from_hint(yunta_semaphore *semaphore, uint64_t from, uint64_t to)
+{
+    return change_one(semaphore, atomic_load_explicit(&semaphore->last, memory_order_relaxed), from, to);
 }
 
 /* Takes a unit over from a process that died with it. */
@@ -102,7 +107,7 @@ static int try_acquire(yn_self *me, yunta_semaphore *semaphore)
 {
     if (semaphore->unowned)
         return take_unowned(semaphore) ? 0 : 1;
-    if (change_one(semaphore, 0, me->claim))
+    if (change_from_hint(semaphore, 0, me->claim))
         return 0;
     return inherit_one(me, semaphore) ? -EOWNERDEAD : 1;
 }
@@ -161,7 +166,7 @@ static int acquire(yn_self *me, yunta_semaphore *semaphore, yn_deadline deadline
 
 static int add_unit(yn_self *me, yunta_semaphore *semaphore)
 {
-    while (!change_one(semaphore, ABSENT, 0)) {
+    while (!change_from_hint(semaphore, ABSENT, 0)) {
         unsigned k = segment_count(semaphore);
         bool full = k == SEGMENTS || (semaphore->maximum && cell_count(semaphore) >= semaphore->maximum);
         int r = full ? -EOVERFLOW : add_segment(me, semaphore, k);
@@ -180,7 +185,7 @@ static int release(yn_self *me, yunta_semaphore *semaphore)
             if (units >= most)
                 return -EOVERFLOW;
         } while (!atomic_compare_exchange_weak(&semaphore->units, &units, units + 1));
-    } else if (!change_one(semaphore, me->claim, 0)) {
+    } else if (!change_one(semaphore, 0, me->claim, 0)) { /* README.md says why in this order */
         r = add_unit(me, semaphore);
     }
     if (r == 0)

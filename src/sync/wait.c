@@ -16,19 +16,21 @@ YN_IN_CHILD int yn_wait_prepare(yn_self *me, _Atomic uint32_t *word, uint32_t ex
     me->waits = 0;
     if (!seat)
         return -ENOMEM;
-    atomic_fetch_add(&seat->turn, 1);
+    atomic_fetch_add_explicit(&seat->turn, 1, memory_order_relaxed);
+    yn_release_fence(); /* who sees any of what follows sees that it is being written */
     atomic_store_explicit(&seat->waits, waits, memory_order_relaxed);
     atomic_store_explicit(&seat->expected, expected, memory_order_relaxed);
     atomic_store_explicit(&seat->nudge, (uint32_t)kind, memory_order_relaxed);
     atomic_store_explicit(&seat->deaths, atomic_load(&me->arena->deaths), memory_order_relaxed);
-    atomic_store(&seat->word, word);
-    atomic_fetch_add(&seat->turn, 1);
+    atomic_store_explicit(&seat->word, word, memory_order_relaxed);
+    atomic_fetch_add(&seat->turn, 1); /* before we look: who reads the seat reads this first */
     return 0;
 }
 
 YN_IN_CHILD void yn_wait_cancel(yn_self *me)
 {
-    atomic_store_explicit(&me->seat->word, NULL, memory_order_release);
+    atomic_store_explicit(&me->seat->word, NULL, memory_order_relaxed);
+    yn_release_fence(); /* who sees anything that we do from now on sees that we do not sleep */
 }
 
 YN_IN_CHILD static yn_tie_shared *tie_of(yn_self *me)

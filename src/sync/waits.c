@@ -100,6 +100,13 @@ static int read_seat(yn_waits_seen *seen, yn_claim process, yn_seat_shared *seat
     return place ? 0 : -ENOMEM;
 }
 
+static uint64_t count_threads(int32_t pid, uint64_t joined_ns)
+{
+    return pid > 0 ? yn_life_threads(pid, joined_ns) : UINT64_MAX;
+}
+
+/* How many threads it has, after its seats and before what it holds: one that lets something go and ends is counted, or
+ * has let go before we look. */
 static int read_slot(yn_self *me, yn_waits_seen *seen, uint32_t number)
 {
     yn_slot_shared *slot = yn_slot_below_used(&me->arena->slots, number);
@@ -116,9 +123,12 @@ static int read_slot(yn_self *me, yn_waits_seen *seen, uint32_t number)
     yn_waiting_process *place = add_place(&seen->process, &seen->processes, &seen->process_room, sizeof *place);
     if (!place)
         return -ENOMEM;
+    int32_t pid = yn_slot_pid(slot, process);
+    uint64_t joined_ns = atomic_load(&slot->joined_ns);
     *place = (yn_waiting_process){.process = process,
-                                  .pid = yn_slot_pid(slot, process),
-                                  .joined_ns = atomic_load(&slot->joined_ns),
+                                  .pid = pid,
+                                  .joined_ns = joined_ns,
+                                  .threads = count_threads(pid, joined_ns),
                                   .first = first,
                                   .waiters = seen->waiters - first};
     return 0;
@@ -140,11 +150,10 @@ static int read_holders(yn_self *me, yn_waits_seen *seen)
     return r;
 }
 
-/* For the second time, and how many threads it has. */
+/* For the second time. */
 static void look_at_process(yn_self *me, yn_waits_seen *seen, yn_waiting_process *p)
 {
-    p->threads = p->pid > 0 ? yn_life_threads(p->pid, p->joined_ns) : UINT64_MAX;
-    bool has_ended = p->threads == 0 || !yn_claim_is_alive(&me->arena->slots, p->process);
+    bool has_ended = count_threads(p->pid, p->joined_ns) == 0 || !yn_claim_is_alive(&me->arena->slots, p->process);
     for (size_t i = p->first; i < p->first + p->waiters; i++) {
         yn_waiter *waiter = &seen->waiter[i];
         waiter->is_open = waiter->is_open || has_ended || !is_in_same_sleep(waiter);

@@ -104,6 +104,14 @@ void sim_turn(void)
     to_main();
 }
 
+void sim_die(void)
+{
+    account();
+    kill_process(sim.current->process);
+    to_main();
+    abort(); /* nobody comes back from there */
+}
+
 void sim_let_go(void)
 {
     account();

@@ -11,8 +11,12 @@
     SCENE(lock_threads)                                                                                                \
     SCENE(lock_newcomers)                                                                                              \
     SCENE(recursive_lock)                                                                                              \
+    SCENE(nudge)                                                                                                       \
     SCENE(rwlock)                                                                                                      \
+    SCENE(deadlock)                                                                                                    \
+    SCENE(deadlock_threads)                                                                                            \
     SCENE(semaphore)                                                                                                   \
+    SCENE(semaphore_threads)                                                                                           \
     SCENE(signals)                                                                                                     \
     SCENE(condition)                                                                                                   \
     SCENE(event)                                                                                                       \

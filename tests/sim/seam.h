@@ -26,6 +26,7 @@ void *sim_memset(void *to, int byte, size_t size);
 #include "comm/queue.h"
 #include "os/cpu.h"
 #include "os/futex.h"
+#include "os/life.h"
 #include "os/memfd.h"
 #include "os/tie.h"
 
@@ -46,6 +47,8 @@ int sim_tie_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_shared *tie,
 
 int sim_memfd_reserve(int fd, uint64_t offset, uint64_t bytes);
 int sim_memfd_discard(int fd, uint64_t offset, uint64_t bytes);
+uint64_t sim_life_threads(pid_t pid, uint64_t joined_ns);
+#define yn_life_threads sim_life_threads
 int sim_cpu_count(void);
 uint32_t sim_processor(void);
 #define yn_processor sim_processor
@@ -61,7 +64,8 @@ yn_self *sim_self_get(int *error);
 yn_claim sim_self_claim(void);
 #define yn_self_get(error) sim_self_get(error)
 #define yn_self_claim() sim_self_claim()
-#define yn_self_brief() sim_self_claim()
+yn_claim sim_self_brief(void);
+#define yn_self_brief() sim_self_brief()
 yn_arena_shared *yn_self_arena(void) __attribute__((weak)); /* world.c has another */
 
 /* Readers that race on purpose copy as they do for users: by memcpy, which is the simulator's. */

@@ -40,7 +40,9 @@ extern const sim_scene *const sim_scenes[]; /* ends with NULL */
 /* Of the thread that runs, or of process 0. */
 int sim_process(void);
 yn_self *sim_me(void);
-yn_self *sim_self_of(int who); /* of the thread `who` */
+yn_self *sim_self_of(int who); /* of the thread `who` … */
+int sim_process_of(int who);   /* … 0 if there is none, but for newcomers */
+extern bool sim_notes_threads; /* in this schedule locks note which thread has them */
 
 /* Here the thread may be preempted, stopped or killed: for the bodies' own critical moments. */
 void sim_point(void);
@@ -59,6 +61,9 @@ typedef struct sim_datum {
 } sim_datum;
 void sim_datum_read(sim_datum *datum);
 void sim_datum_write(sim_datum *datum);
+
+/* The process of the thread that runs is killed here. */
+void sim_die(void) __attribute__((noreturn));
 
 uint64_t sim_random(void);
 static inline unsigned sim_below(unsigned n)

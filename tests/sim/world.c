@@ -84,7 +84,9 @@ long sim_system_call(long number)
 {
     if (number == SYS_getrandom) /* it has none: the same seed is the same run */
         return -EAGAIN;
-    if (number != SYS_getpid && number != SYS_gettid)
+    if (number == SYS_gettid)
+        return sim.current ? sim.current->number + 1 : SIM_THREADS;
+    if (number != SYS_getpid)
         sim_fail(__FILE__, __LINE__, "system call %ld is not simulated", number);
     return 1;
 }
@@ -104,6 +106,29 @@ yn_self *sim_self_of(int who)
     return &sim.thread[who].me;
 }
 
+int sim_process_of(int who)
+{
+    return scene->threads > 0 && who < scene->processes * scene->threads ? sim.thread[who].process : 0;
+}
+
+/* By the number of its process, which a scene has given it for a pid. Who is told that a thread has ended knows all
+ * that it did. */
+uint64_t sim_life_threads(pid_t pid, uint64_t joined_ns);
+uint64_t sim_life_threads(pid_t pid, uint64_t joined_ns)
+{
+    (void)joined_ns;
+    uint64_t count = 0;
+    for (int i = 0; i < sim.threads; i++) {
+        if (sim.thread[i].process != pid || sim.thread[i].state == SIM_ABSENT)
+            continue;
+        if (sim_thread_is_over(i))
+            sim_view_join(&sim.current->view, &sim.thread[i].view);
+        else
+            count++;
+    }
+    return count;
+}
+
 yn_self *sim_self_get(int *error);
 yn_self *sim_self_get(int *error)
 {
@@ -115,6 +140,14 @@ yn_claim sim_self_claim(void);
 yn_claim sim_self_claim(void)
 {
     return sim_me()->claim;
+}
+
+bool sim_notes_threads;
+
+yn_claim sim_self_brief(void);
+yn_claim sim_self_brief(void)
+{
+    return sim_notes_threads ? 0 : sim_me()->claim;
 }
 
 yn_arena_shared *yn_self_arena(void)
@@ -296,6 +329,7 @@ void sim_world_reset(void)
     }
     observer.seat = NULL;
     observer.deaths = 0;
+    sim_notes_threads = false;
     int n = 0;
     for (int p = 1; p <= scene->processes; p++) {
         sim.process[p].claim = member[p].claim;
