@@ -2,7 +2,9 @@
  *
  * A queue stands in shared memory: pass the pointer to any process of the team. What is put is in the queue when put
  * returns: its process may end at once. A process killed inside put or get leaves the queue whole: a message half put
- * never shows, a message half got comes again (redelivered) or is counted lost. */
+ * never shows, a message half got comes again (redelivered) or is counted lost. Memory that an unbounded queue needed
+ * for a burst is freed as it empties; back to the system it goes when nobody has needed it for a second or two, by who
+ * waits at some queue, or finds it empty (yunta_heap_trim does it at once). */
 #ifndef YUNTA_QUEUE_H
 #define YUNTA_QUEUE_H
 

@@ -2,6 +2,7 @@
  * Never sleeps but by an eventcount of the queue's; a wake that came to the wrong one is passed on.
  * Next: sync/wait.h, eventcounts; comm/queue.c and comm/queue_store.c, what is tried. */
 #include "comm/queue.h"
+#include "shm/heap.h"
 #include "sync/listen.h"
 
 #define AWAY_RUN UINT64_C(4)        /* so many messages without a wait, and it is worth staying away */
@@ -97,10 +98,25 @@ static int give_up(const yn_side *s, yn_turn *turn, yunta_queue *q)
         s->event == offsetof(yunta_queue, filled) && atomic_load_explicit(&q->described, memory_order_relaxed);
     yn_listener_shared *descriptor = described ? yn_queue_quiet(turn->me, q) : NULL;
     int r = descriptor ? attempt(s, turn, q) : YN_RING_WAIT;
-    if (r == YN_RING_WAIT)
+    if (r == YN_RING_WAIT) {
+        (void)yn_heap_rest(turn->me); /* who only ever tries comes here */
         return -ETIMEDOUT;
+    }
     yn_listener_ring(descriptor); /* there may be more */
     return r;
+}
+
+/* Who waits for long has the time to give memory back that a burst has left. */
+static int sleep_on(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadline deadline)
+{
+    for (;;) {
+        yn_deadline rest = yn_heap_rest(me);
+        int r = yn_event_wait(me, event, key, rest < deadline ? rest : deadline);
+        if (r != -ETIMEDOUT || rest >= deadline)
+            return r;
+        if (yn_event_key(event) != key)
+            return 0;
+    }
 }
 
 int yn_queue_wait(const yn_side *s, yn_turn *turn, yunta_queue *q, yn_deadline deadline)
@@ -126,7 +142,7 @@ int yn_queue_wait(const yn_side *s, yn_turn *turn, yunta_queue *q, yn_deadline d
         if (atomic_load(&q->unswept))
             yn_chain_sweep(turn, q);
         atomic_fetch_add_explicit((_Atomic uint64_t *)(void *)((char *)q + s->waits), 1, memory_order_relaxed);
-        r = yn_event_wait(turn->me, event, key, deadline);
+        r = sleep_on(turn->me, event, key, deadline);
         if (r == -ENOMEM)
             return r;
         slept = true;

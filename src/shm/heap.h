@@ -52,6 +52,10 @@ typedef struct yn_heap_figures {
 } yn_heap_figures;
 void yn_heap_read(yn_self *me, yn_heap_figures *figures);
 
+/* For who has nothing to do: gives memory back that nobody has needed for a second, a few MiB in each call. When to
+ * call again: YN_NEVER, or a time, which may be past. */
+yn_deadline yn_heap_rest(yn_self *me);
+
 /* The walk: calls `count` for each block, with its stamp (heap_map.h). */
 typedef struct yn_heap_tally yn_heap_tally;
 struct yn_heap_tally {

@@ -71,7 +71,10 @@ typedef struct yn_heap_bin_shared {
 
 typedef struct yn_heap_shared {
     _Atomic uint64_t looked; /* count of deaths up to which the map was looked over */
-    _Atomic int64_t idle; /* pages free and reserved: what trimming goes by; counted anew by every look over the map */
+    _Atomic int64_t idle;  /* pages free and reserved: what trimming goes by; counted anew by every look over the map */
+    _Atomic int64_t least; /* that idle has been since `since` */
+    _Atomic int64_t stuck; /* of them could not be given back when that was tried last */
+    _Atomic uint64_t since; /* ns; who rests begins anew each second (heap_trim.c) */
     uint64_t leaf_count;
     yn_heap_bin_shared bin[YN_HEAP_BINS];
     YN_ALIGNED(64) _Atomic uint32_t leaf[]; /* page number of the leaf for each YN_LEAF_PAGES pages; 0: none yet */

@@ -35,6 +35,13 @@ bool yn_pages_give_back(yn_self *me, const yn_run *run)
     return yn_map_hint_free(me->arena, run->start, run->count);
 }
 
+static void note_taken(yn_heap_shared *heap, int64_t count)
+{
+    int64_t idle = atomic_fetch_sub_explicit(&heap->idle, count, memory_order_relaxed) - count;
+    if (idle < atomic_load_explicit(&heap->least, memory_order_relaxed))
+        atomic_store_explicit(&heap->least, idle, memory_order_relaxed);
+}
+
 uint64_t yn_pages_take_at(yn_self *me, yn_page start, uint64_t count, yn_run *run)
 {
     *run = (yn_run){.start = start};
@@ -48,7 +55,7 @@ uint64_t yn_pages_take_at(yn_self *me, yn_page start, uint64_t count, yn_run *ru
             note_gone(run, page);
     }
     uint64_t got = run->count;
-    atomic_fetch_sub_explicit(&me->arena->heap->idle, (int64_t)(got - run->gone), memory_order_relaxed);
+    note_taken(me->arena->heap, (int64_t)(got - run->gone));
     if (got == count)
         yn_map_hint_taken(me->arena, start, count);
     else if (got > 0)

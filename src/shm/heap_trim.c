@@ -1,12 +1,17 @@
 /* Memory of free pages given back to the system.
  * Never touches a page that it has not taken; never gives back so much that the next to allocate must fetch it again at
  * once. Next: shm/heap_run.c, who fetches it again; shm/arena.c. */
-#include "shm/heap_map.h"
+#include "shm/heap.h"
+#include "shm/heap_span.h"
 
 /* Words of hints, 64 pages each, given back in one go: as much as is out of everybody's reach meanwhile. */
 #define WORDS_MOST 16u
 
 #define KEEP_LEAST ((uint64_t)64 << 20 >> YN_PAGE_SHIFT)
+
+#define REST_NS UINT64_C(1000000000)
+#define REST_KEEP ((int64_t)4 << 20 >> YN_PAGE_SHIFT)
+#define REST_MOST ((int64_t)4 << 20 >> YN_PAGE_SHIFT) /* in one go: below a millisecond */
 
 /* For sure: not where somebody has died over it, or the system refused. */
 static bool are_gone(yn_self *me, yn_page start, uint64_t count)
@@ -71,4 +76,50 @@ void yn_heap_trim_surplus(yn_self *me)
     keep = keep > KEEP_LEAST ? keep : KEEP_LEAST;
     if (atomic_load_explicit(&me->arena->heap->idle, memory_order_relaxed) > (int64_t)keep)
         yn_heap_trim(me, keep / 4 * 3);
+}
+
+static int64_t pages_of(_Atomic int64_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+static void set_pages(_Atomic int64_t *count, int64_t value)
+{
+    atomic_store_explicit(count, value, memory_order_relaxed);
+}
+
+/* What is kept at rest: less than beside work, since nobody fetches it again at once. */
+static int64_t rest_keep(const yn_arena_shared *arena)
+{
+    int64_t part = (int64_t)(atomic_load_explicit(&arena->reserved, memory_order_relaxed) >> YN_PAGE_SHIFT) / 32;
+    return part > REST_KEEP ? part : REST_KEEP;
+}
+
+/* Only what nobody has needed for a whole second goes: else bursts that follow each other would each pay for it, with
+ * some ten times what they cost. How little was idle meanwhile is noted by who takes pages (`least`). What turns out to
+ * lie in pieces that are too small (`stuck`) is no reason to try again before some of it has been in use, or there is
+ * more. */
+yn_deadline yn_heap_rest(yn_self *me)
+{
+    yn_heap_shared *heap = me->arena->heap;
+    int64_t idle = pages_of(&heap->idle), least = pages_of(&heap->least), stuck = pages_of(&heap->stuck);
+    int64_t keep = rest_keep(me->arena);
+    stuck = stuck < least ? stuck : least;
+    if (YN_LIKELY(idle <= keep + stuck))
+        return YN_NEVER;
+    uint64_t now = yn_now_ns(), since = atomic_load_explicit(&heap->since, memory_order_relaxed);
+    if (now - since < REST_NS)
+        return since + REST_NS;
+    if (least > keep) {
+        yn_heap_trim(me, (uint64_t)(idle - (least - keep < REST_MOST ? least - keep : REST_MOST)));
+        int64_t left = pages_of(&heap->idle);
+        set_pages(&heap->stuck, left < idle ? 0 : left);
+        set_pages(&heap->least, least - (idle - left)); /* it has been less, while they were in my hands */
+        return left < idle ? now : YN_NEVER;
+    }
+    yn_spans_give_up_empty(me);
+    set_pages(&heap->stuck, stuck);
+    set_pages(&heap->least, pages_of(&heap->idle));
+    atomic_store_explicit(&heap->since, now, memory_order_relaxed);
+    return now + REST_NS;
 }

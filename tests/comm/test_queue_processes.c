@@ -402,6 +402,40 @@ START_TEST(a_sleeper_is_found_when_the_taker_dies)
 }
 END_TEST
 
+enum { LONG = 1000, BURST = 32000 };
+static int limit;
+
+/* Up to an empty message. */
+static int take_a_burst(void *context)
+{
+    static char message[LONG];
+    size_t size = 1;
+    (void)context;
+    for (int r = 0; size > 0;)
+        if ((r = yunta_queue_get_bytes(q, message, sizeof message, &size, limit)) != 0 && r != -ETIMEDOUT)
+            return 1;
+    return 0;
+}
+
+/* Memory that a burst has left goes back to the system when the queue has been empty for a while, without anybody's
+ * asking: by who waits there for long, or comes to look time and again. */
+START_TEST(memory_goes_back_after_a_burst)
+{
+    static const char message[LONG];
+    yn_arena_shared *arena = guest_self()->arena;
+    begin(0, 0, false);
+    for (int i = 0; i < BURST; i++)
+        ck_assert_int_eq(yunta_queue_put_bytes(q, message, LONG, 0), 0);
+    ck_assert_uint_gt(atomic_load(&arena->reserved), LONG * BURST);
+    limit = _i ? 1 : YUNTA_FOREVER;
+    guest g = start(0, take_a_burst);
+    test_wait_until(atomic_load(&arena->reserved) < 12 << 20, 20000);
+    ck_assert_int_eq(yunta_queue_put_bytes(q, NULL, 0, 0), 0);
+    ck_assert_int_eq(guest_join(&g), 0);
+    yunta_queue_destroy(q);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("queue_processes");
@@ -421,6 +455,7 @@ static Suite *make(void)
     tcase_add_loop_test(cases, close_waits_for_puts_under_way, 0, 2);
     tcase_add_loop_test(cases, a_wake_that_was_of_no_use_is_passed_on, 0, 2);
     tcase_add_loop_test(cases, a_sleeper_is_found_when_the_taker_dies, 0, 2);
+    tcase_add_loop_test(cases, memory_goes_back_after_a_burst, 0, 2);
     return suite;
 }
 
