@@ -42,7 +42,8 @@ YUNTA_API int yunta_pipe_create(yunta_pipe **first, yunta_pipe **second, const y
 YUNTA_API yunta_pipe *yunta_pipe_destroy(yunta_pipe *end);
 
 /* All calls below: -EINVAL: NULL; -EBADF: the calling process has closed this end, or it is gone; -ENOMEM. Whoever else
- * is just at the same end is waited for in any case, for 200 ms at least; if he is stopped (SIGSTOP): -ETIMEDOUT. */
+ * is just at the same end is waited for in any case, for 200 ms at least; if he is stopped (SIGSTOP): -ETIMEDOUT. Calls
+ * without a time limit go on when he does, or is dead. */
 
 /* Holds the end from now on, as does any use of it. Again: 0. */
 YUNTA_API int yunta_pipe_open(yunta_pipe *end);

@@ -49,7 +49,8 @@ YUNTA_API yunta_topic *yunta_topic_destroy(yunta_topic *topic);
  * size; -ENOMEM. */
 YUNTA_API int yunta_topic_publish(yunta_topic *topic, const void *message, size_t size, int milliseconds);
 
-/* A subscription of the calling process, to all that is published from now on. Several of one process are several.
+/* A subscription of the calling process, to all that is published from now on. Several of one process are several. This
+ * call and yunta_topic_close have no time limit: beside a stopped publisher they go on when it does, or is dead.
  * -EINVAL: NULL; YUNTA_ECLOSED; -ENOMEM. */
 YUNTA_API int yunta_topic_subscribe(yunta_topic *topic, yunta_subscription **subscription);
 
@@ -75,7 +76,7 @@ YUNTA_API int yunta_topic_close_descriptor(yunta_subscription *subscription);
 YUNTA_API int yunta_topic_close(yunta_topic *topic);
 YUNTA_API bool yunta_topic_is_closed(const yunta_topic *topic); /* false for NULL */
 
-/* -EINVAL: NULL; -ENOMEM. */
+/* -ETIMEDOUT: a publisher is stopped in the midst of it; -EINVAL: NULL; -ENOMEM. */
 YUNTA_API int yunta_topic_read_stats(yunta_topic *topic, yunta_topic_stats *stats);
 
 #ifdef __cplusplus

@@ -146,7 +146,7 @@ int yunta_topic_read_stats(yunta_topic *topic, yunta_topic_stats *stats)
     yn_self *me = topic && stats ? yn_self_get(&r) : NULL;
     if (!me)
         return r;
-    r = yn_pipe_lock(me, &topic->publishing, YN_NEVER);
+    r = yn_pipe_lock(me, &topic->publishing, 0);
     if (r != 0)
         return r;
     uint64_t tail = atomic_load(&topic->tail);

@@ -248,12 +248,45 @@ START_TEST(killed_at_random)
 }
 END_TEST
 
+static int stop_in_the_midst(void *context)
+{
+    struct yunta_lock *lock = &((yunta_topic *)context)->publishing;
+    return yn_lock_acquire(guest_self(), lock, 0) != 0 || kill(getpid(), SIGSTOP) != 0 ||
+           yn_lock_release(guest_self(), lock) != 0;
+}
+
+START_TEST(limits_are_kept_beside_a_stopped_publisher)
+{
+    scene *s = guest_memory(sizeof *s);
+    yunta_topic_stats stats;
+    int value = 0, status;
+    size_t size;
+    set_up(s);
+    guest g = guest_start(&s->victim, stop_in_the_midst, s->topic);
+    ck_assert_int_eq(waitpid(g.pid, &status, WUNTRACED), g.pid);
+    ck_assert(WIFSTOPPED(status));
+    ck_assert_int_eq(publish(s, 3), -ETIMEDOUT);
+    ck_assert_int_eq(yunta_topic_publish(s->topic, &value, sizeof value, 50), -ETIMEDOUT);
+    ck_assert_int_eq(yunta_topic_read_stats(s->topic, &stats), -ETIMEDOUT);
+    for (int i = 1; i <= s->sent; i++) { /* readers go on */
+        ck_assert_int_eq(yunta_topic_receive(s->mine, &value, sizeof value, &size, NULL, 0), 0);
+        ck_assert_int_eq(value, i);
+    }
+    ck_assert_int_eq(kill(g.pid, SIGCONT), 0);
+    ck_assert_int_eq(guest_join(&g), 0);
+    ck_assert_int_eq(yunta_topic_read_stats(s->topic, &stats), 0);
+    ck_assert_int_eq((int)stats.published, s->sent);
+    yunta_topic_destroy(s->topic);
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("topic, killed");
     TCase *cases = test_case(suite, "kills");
     tcase_set_timeout(cases, 100);
     tcase_add_loop_test(cases, killed_at_random, 0, 2);
+    tcase_add_test(cases, limits_are_kept_beside_a_stopped_publisher);
     if (step_is_possible()) {
         tcase_add_loop_test(cases, killed_at_every_step, 0, 2 * ACTIONS);
         tcase_add_loop_test(cases, stopped_at_every_step, 0, 2 * ACTIONS);
