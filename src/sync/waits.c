@@ -100,13 +100,8 @@ static int read_seat(yn_waits_seen *seen, yn_claim process, yn_seat_shared *seat
     return place ? 0 : -ENOMEM;
 }
 
-static uint64_t count_threads(int32_t pid, uint64_t joined_ns)
-{
-    return pid > 0 ? yn_life_threads(pid, joined_ns) : UINT64_MAX;
-}
-
-/* How many threads it has, after its seats and before what it holds: one that lets something go and ends is counted, or
- * has let go before we look. */
+/* How many threads it has (for pid 0 that cannot be told), after its seats and before what it holds: one that lets
+ * something go and ends is counted, or has let go before we look. */
 static int read_slot(yn_self *me, yn_waits_seen *seen, uint32_t number)
 {
     yn_slot_shared *slot = yn_slot_below_used(&me->arena->slots, number);
@@ -128,7 +123,7 @@ static int read_slot(yn_self *me, yn_waits_seen *seen, uint32_t number)
     *place = (yn_waiting_process){.process = process,
                                   .pid = pid,
                                   .joined_ns = joined_ns,
-                                  .threads = count_threads(pid, joined_ns),
+                                  .threads = yn_life_threads(pid, joined_ns),
                                   .first = first,
                                   .waiters = seen->waiters - first};
     return 0;
@@ -153,7 +148,7 @@ static int read_holders(yn_self *me, yn_waits_seen *seen)
 /* For the second time. */
 static void look_at_process(yn_self *me, yn_waits_seen *seen, yn_waiting_process *p)
 {
-    bool has_ended = count_threads(p->pid, p->joined_ns) == 0 || !yn_claim_is_alive(&me->arena->slots, p->process);
+    bool has_ended = yn_life_threads(p->pid, p->joined_ns) == 0 || !yn_claim_is_alive(&me->arena->slots, p->process);
     for (size_t i = p->first; i < p->first + p->waiters; i++) {
         yn_waiter *waiter = &seen->waiter[i];
         waiter->is_open = waiter->is_open || has_ended || !is_in_same_sleep(waiter);

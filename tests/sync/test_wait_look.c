@@ -5,12 +5,14 @@
 #include "os/cpu.h"
 #include "os/futex.h"
 
-static uint64_t clock_ns; /* 0: the real one */
-static uint64_t real_ns(void)
+static uint64_t clock_ns, clock_step; /* 0: the real one; what each look at it takes */
+static uint64_t look_at_the_clock(void)
 {
-    return yn_now_ns();
+    if (clock_ns == 0)
+        return yn_now_ns();
+    return clock_ns += clock_step;
 }
-#define yn_now_ns() (clock_ns ? clock_ns : real_ns())
+#define yn_now_ns() look_at_the_clock()
 static int processors = 1;
 #define yn_cpu_count_known() processors
 static uint32_t processor; /* its number, + 1 */
@@ -261,6 +263,31 @@ START_TEST(a_deadlock_is_looked_for_when_it_takes_long)
 }
 END_TEST
 
+/* 50, 100 and 200 ns, and then each time as long, until time is up. */
+START_TEST(looks_stand_further_and_further_apart)
+{
+    static const uint64_t after[] = {51, 152, 353, 554, 755, 956, 1157};
+    uint64_t begin = 1000000;
+    yn_spin spin = {0, 0};
+    clock_step = 1;
+    clock_ns = begin;
+    for (size_t i = 0; i < YN_COUNT(after); i++) {
+        ck_assert(yn_spin_apart(&spin, 1000));
+        ck_assert_uint_eq(clock_ns - begin, after[i]);
+    }
+    ck_assert(!yn_spin_apart(&spin, 1000));
+    spin = (yn_spin){0, 0};
+    begin = clock_ns;
+    for (int i = 0; i < 3; i++)
+        ck_assert(yn_spin_apart(&spin, 353));
+    ck_assert(!yn_spin_apart(&spin, 353)); /* at its very end */
+    ck_assert_uint_eq(clock_ns - begin, 354);
+    spin = (yn_spin){0, 0};
+    ck_assert(!yn_spin_apart(&spin, 0));
+    ck_assert_uint_eq(clock_ns - begin, 354); /* without a look at the clock */
+}
+END_TEST
+
 /* With one processor nobody spins: the other one could not run. */
 START_TEST(nobody_spins_alone)
 {
@@ -313,6 +340,7 @@ static Suite *make(void)
     tcase_add_test(cases, a_death_wakes_who_sleeps);
     tcase_add_test(cases, a_tied_sleep_is_not_cut);
     tcase_add_test(cases, a_deadlock_is_looked_for_when_it_takes_long);
+    tcase_add_test(cases, looks_stand_further_and_further_apart);
     tcase_add_test(cases, nobody_spins_alone);
     tcase_add_test(cases, looks_come_apart);
     return suite;
