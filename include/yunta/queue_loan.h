@@ -1,5 +1,5 @@
 /* Queues, further: messages written and read where they lie, without a copy. What it costs does not depend on their
- * size.
+ * size, up to 2 MiB; beyond that it is what memory of that size costs.
  *
  *     yunta_loan loan;                                          yunta_loan loan;
  *     yunta_queue_reserve(queue, size, &loan);                  yunta_queue_receive(queue, &loan, YUNTA_FOREVER);
