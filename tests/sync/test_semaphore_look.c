@@ -199,7 +199,7 @@ START_TEST(there_is_a_most_of_segments)
     for (unsigned k = 0; k <= SEGMENTS; k++) {
         ck_assert_uint_eq(segment_count(semaphore), k);
         void *some = semaphore;
-        memcpy((char *)semaphore->segment + k * sizeof some, &some, sizeof some);
+        memcpy((char *)block + offsetof(yunta_semaphore, segment) + k * sizeof some, &some, sizeof some);
     }
     ck_assert_uint_eq(segment_count(semaphore), SEGMENTS);
     ck_assert_int_eq((yn_heap_free)(yn_self_get(&error), block), 0);
