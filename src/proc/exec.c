@@ -88,10 +88,8 @@ yn_exec_block_shared *yn_exec_prepare(yn_self *me, yunta_process *record, char *
 
 int yn_exec_now(const yn_exec_block_shared *block)
 {
-    const yn_team_fds *t = &block->fds;
-    const int fds[] = {t->arena, t->epoll, t->news[0], t->news[1], t->server[0], t->server[1]};
-    for (size_t i = 0; i < YN_COUNT(fds); i++)
-        yn_raw3(SYS_fcntl, fds[i], F_SETFD, 0);
+    for (size_t i = 0; i < YN_COUNT(block->fds.all); i++)
+        yn_raw3(SYS_fcntl, block->fds.all[i], F_SETFD, 0);
     return (int)yn_raw3(SYS_execve, block->path, block->argv, block->environment);
 }
 

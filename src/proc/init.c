@@ -46,9 +46,8 @@ __attribute__((noreturn)) static void run_as_child(const char *slip)
         fprintf(stderr, "yunta: %s is not meant to be given by hand\n", slip);
         _exit(125);
     }
-    const int all[] = {fds.arena, fds.epoll, fds.news[0], fds.news[1], fds.server[0], fds.server[1]};
-    for (size_t i = 0; i < YN_COUNT(all); i++)
-        fcntl(all[i], F_SETFD, FD_CLOEXEC);
+    for (size_t i = 0; i < YN_COUNT(fds.all); i++)
+        fcntl(fds.all[i], F_SETFD, FD_CLOEXEC);
     int r = yn_self_adopt_team(&fds);
     if (r == -EBADF) {
         fprintf(stderr, "yunta: no team of this version behind %s\n", slip);

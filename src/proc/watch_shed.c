@@ -26,17 +26,17 @@ static void close_between(unsigned first, unsigned last)
 /* A descriptor kept open would keep its other end from seeing the end of file. */
 static void shed_descriptors(const yn_team_fds *fds)
 {
-    unsigned keep[] = {(unsigned)fds->arena,   (unsigned)fds->epoll,     (unsigned)fds->news[0],
-                       (unsigned)fds->news[1], (unsigned)fds->server[0], (unsigned)fds->server[1]};
+    yn_team_fds keep = *fds;
     unsigned from = 0;
-    for (size_t left = YN_COUNT(keep); left > 0; left--) {
+    for (size_t left = YN_COUNT(keep.all); left > 0; left--) {
         size_t least = 0;
         for (size_t i = 1; i < left; i++)
-            least = keep[i] < keep[least] ? i : least;
-        if (keep[least] > from)
-            close_between(from, keep[least] - 1);
-        from = keep[least] + 1;
-        keep[least] = keep[left - 1];
+            least = keep.all[i] < keep.all[least] ? i : least;
+        unsigned kept = (unsigned)keep.all[least];
+        if (kept > from)
+            close_between(from, kept - 1);
+        from = kept + 1;
+        keep.all[least] = keep.all[left - 1];
     }
     close_between(from, ~0u);
 }

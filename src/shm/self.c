@@ -24,7 +24,7 @@
 static yn_private before_start; /* until the constructor has run */
 yn_private *yn_private_page = &before_start;
 _Thread_local yn_self yn_self_tls __attribute__((tls_model("initial-exec"))) = {.lane_claim = YN_NO_LANE};
-yn_team_fds yn_team = {-1, -1, {-1, -1}, {-1, -1}};
+yn_team_fds yn_team = {.all = {-1, -1, -1, -1, -1, -1}};
 
 static yn_arena_shared *_Atomic team_arena;
 static _Atomic uint64_t wanted_limit;
@@ -99,12 +99,11 @@ static uint64_t limit_of_new_arena(void)
     return yn_round_up(limit, YN_ARENA_GRAIN);
 }
 
-static void close_team(yn_team_fds *fds)
+static void close_team(const yn_team_fds *fds)
 {
-    int all[] = {fds->arena, fds->epoll, fds->news[0], fds->news[1], fds->server[0], fds->server[1]};
-    for (size_t i = 0; i < YN_COUNT(all); i++)
-        if (all[i] >= 0)
-            close(all[i]);
+    for (size_t i = 0; i < YN_COUNT(fds->all); i++)
+        if (fds->all[i] >= 0)
+            close(fds->all[i]);
 }
 
 /* Out of the way of the standard streams, which a child may have to put in their places. */
@@ -122,10 +121,9 @@ static int lift(int *fd)
 
 static int lift_all(yn_team_fds *fds)
 {
-    int *all[] = {&fds->arena, &fds->epoll, &fds->news[0], &fds->news[1], &fds->server[0], &fds->server[1]};
     int r = 0;
-    for (size_t i = 0; r == 0 && i < YN_COUNT(all); i++)
-        r = lift(all[i]);
+    for (size_t i = 0; r == 0 && i < YN_COUNT(fds->all); i++)
+        r = lift(&fds->all[i]);
     return r;
 }
 
@@ -142,7 +140,7 @@ static void read_environment(yn_arena_shared *arena)
 
 static int make_team(void)
 {
-    yn_team_fds fds = {-1, -1, {-1, -1}, {-1, -1}};
+    yn_team_fds fds = {.all = {-1, -1, -1, -1, -1, -1}};
     yn_arena_shared *arena = NULL;
     yn_cpu_count_known(); /* before a member is bound to one: others are at work on the rest */
     int r = yn_arena_create(&arena, &fds.arena, limit_of_new_arena());

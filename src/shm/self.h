@@ -49,12 +49,14 @@ extern __attribute__((visibility("hidden"))) yn_private *yn_private_page;
 extern __attribute__((visibility("hidden"), tls_model("initial-exec"))) _Thread_local yn_self yn_self_tls;
 
 /* Descriptors of the team, the same in every process that was forked, passed on to those that are exec'ed. */
-typedef struct yn_team_fds {
-    int arena;
-    int epoll;   /* what the watch waits on: a process adds itself */
-    int news[2]; /* to the watch: [0] sends, [1] receives; everyone keeps both, so that anyone can start the next watch
-                  */
-    int server[2]; /* to the forkserver, likewise */
+typedef union yn_team_fds {
+    struct {
+        int arena;
+        int epoll;     /* what the watch waits on: a process adds itself */
+        int news[2];   /* to the watch: [0] sends, [1] receives; all keep both, so that any can start the next watch */
+        int server[2]; /* to the forkserver, likewise */
+    };
+    int all[6];
 } yn_team_fds;
 
 extern yn_team_fds yn_team;
