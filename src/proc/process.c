@@ -173,12 +173,10 @@ int yn_process_launch(yn_self *me, yunta_process **process, const yn_start *star
     if (!launcher)
         return r;
     r = yn_team_ensure_watch(me);
+    if (r == 0)
+        r = yn_team_await_capacity(me, 1);
     if (r != 0)
         return r;
-    /* Looked at once: a watch that is just coming up may say it in between. */
-    uint64_t capacity = atomic_load(&me->arena->watch_capacity);
-    if (capacity != 0 && yn_slot_are_beyond(&me->arena->slots, capacity - 1))
-        return -EMFILE;
     yunta_process_current();
     yn_exit_arm();
     yn_oom_note();

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -257,12 +258,23 @@ static void await_ties(yn_arena_shared *arena)
         yn_futex_wake(&arena->ties.tie[i].word, YN_WAKE_ALL);
 }
 
+/* What the first watch is going to say itself, which has our limits: members may come before that. */
+static void guess_capacity(yn_arena_shared *arena)
+{
+    struct rlimit limit;
+    uint64_t unknown = 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        atomic_compare_exchange_strong(&arena->watch_capacity, &unknown, yn_watch_capacity(limit.rlim_max));
+}
+
 /* By the one who holds the starter's lock, all signals blocked. */
 static int start_watch(yn_arena_shared *arena, uint32_t generation)
 {
     reap_watch();
-    if (generation == 1)
+    if (generation == 1) {
         await_ties(arena);
+        guess_capacity(arena);
+    }
     uint64_t began = yn_boot_ns();
     /* One that lives, unknown because who started it died over it, or because it was about to die then, and did not. */
     pid_t pid = yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH);
@@ -337,6 +349,35 @@ int yn_team_ensure_watch(yn_self *me)
     }
 }
 
+static bool is_anybody_dead(yn_slot_table_shared *table)
+{
+    uint32_t used = atomic_load(&table->used);
+    for (uint32_t i = 0; i < used; i++)
+        if (yn_slot_state_of(atomic_load(&yn_slot_below_used(table, i)->word)) == YN_SLOT_DEAD)
+            return true;
+    return false;
+}
+
+int yn_team_await_capacity(yn_self *me, uint64_t newcomers)
+{
+    enum { looks = 1000 };
+    const struct timespec nap = {0, 1000000};
+    yn_slot_table_shared *table = &me->arena->slots;
+    /* Looked at once: a watch that is just coming up may say it in between. */
+    uint64_t capacity = atomic_load(&me->arena->watch_capacity);
+    if (capacity == 0 || !yn_slot_are_beyond(table, capacity - newcomers))
+        return 0;
+    for (int i = 0; i < looks; i++) {
+        bool makes_room = is_anybody_dead(table); /* first: it may have gone by the next look */
+        if (!yn_slot_are_beyond(table, capacity - newcomers))
+            return 0;
+        if (!makes_room)
+            break;
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+    }
+    return -EMFILE;
+}
+
 static int make_bell(void)
 {
     int bell = epoll_create1(EPOLL_CLOEXEC), high = bell >= 0 ? fcntl(bell, F_DUPFD_CLOEXEC, 3) : -1;
@@ -385,9 +426,8 @@ static int announce_guest(yn_self *me)
     if (atomic_load(&me->arena->watch_generation) == 0 && atomic_load(&me->arena->slots.alive) == 1)
         return 0;
     int r = yn_team_ensure_watch(me);
-    uint64_t capacity = atomic_load(&me->arena->watch_capacity);
-    if (r == 0 && capacity != 0 && yn_slot_are_beyond(&me->arena->slots, capacity))
-        return -EMFILE; /* the watch could not take its descriptor, and would not see it die */
+    if (r == 0)
+        r = yn_team_await_capacity(me, 0);
     return r == 0 ? yn_team_announce(me->claim, &kept, false) : r; /* twice does no harm */
 }
 

@@ -7,6 +7,10 @@
 /* There is a watch, or one is started now. 0 or YUNTA_ENOWATCH. Cheap when it lives. */
 int yn_team_ensure_watch(yn_self *me);
 
+/* Whether the watch has descriptors for so many more than are in the team: 0 or -EMFILE. It would not see others die.
+ * Those of the dead it lets go of in a moment: that is waited for, up to a second. */
+int yn_team_await_capacity(yn_self *me, uint64_t newcomers);
+
 /* A descriptor of this process, for its poll: readable once the watch has been killed, until it is looked after, and so
  * on with the next one. It stays the same, and is never closed. *rings: else the present watch cannot be seen (there is
  * none, or the kernel has no pidfds), and it has to be looked now and then. -EMFILE … */

@@ -362,7 +362,7 @@ static void raise_limit(watch *w)
     limit.rlim_cur = limit.rlim_max;
     yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
     yn_raw4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-    atomic_store(&w->arena->watch_capacity, limit.rlim_cur > 16 ? limit.rlim_cur - 16 : 0);
+    atomic_store(&w->arena->watch_capacity, yn_watch_capacity(limit.rlim_cur));
 }
 
 /* Each death wakes all who sleep. Where these are many and deaths come by the hundred, they would keep the dying from

@@ -10,6 +10,13 @@
 long yn_watch_clone(yn_arena_shared *arena, const yn_team_fds *fds, uint32_t generation, bool shed_memory,
                     int *reaped_by);
 
+/* How many members it has descriptors for, with such a limit of descriptors; 0: that is not known. */
+static inline uint64_t yn_watch_capacity(uint64_t limit)
+{
+    enum { own = 16 };
+    return limit > own ? limit - own : 0;
+}
+
 /* Inside the watch: closes all descriptors but those of the team, and gives back the private `memory` that came with
  * the clone. */
 void yn_watch_shed(const yn_team_fds *fds, bool memory);

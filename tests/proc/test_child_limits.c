@@ -3,6 +3,9 @@
  * Read next: test_child.c. */
 #include "failed_starts.h"
 
+#include "shm/self.h"
+
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 static int has_limits(const rlim_t *files)
@@ -119,6 +122,54 @@ START_TEST(pain_38_without_a_descriptor_left_a_start_says_so)
 }
 END_TEST
 
+static pid_t fork_guest(yn_arena_shared *arena)
+{
+    uint32_t before = atomic_load(&arena->slots.alive);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(yn_self_get(&(int){0}) ? sleep_for_ever() : 1);
+    }
+    test_wait_until(atomic_load(&arena->slots.alive) > before, 20000);
+    return pid;
+}
+
+/* As many members as the watch has descriptors for, all but one of them guests, which need none of ours. The one is
+ * dead, and the watch has not let go of it yet: it is stopped until the next start sleeps. */
+START_TEST(who_is_dead_makes_room_for_the_next)
+{
+    enum { most = 40, capacity = most - 16 };
+    pid_t guest[capacity], self = getpid();
+    yunta_process *child;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){most, most}), 0);
+    start_by(YUNTA_FORK, &child, sleep_for_ever, NULL);
+    yn_arena_shared *arena = yn_self_get(&(int){0})->arena;
+    ck_assert_uint_eq(atomic_load(&arena->watch_capacity), capacity);
+    int guests = 0;
+    while (atomic_load(&arena->slots.alive) < capacity)
+        guest[guests++] = fork_guest(arena);
+    yunta_process *none;
+    ck_assert_int_eq(yunta_start(&none, return_value, &(int){1}, NULL), -EMFILE);
+    pid_t watch = atomic_load(&arena->watch_pid);
+    kill(watch, SIGSTOP);
+    test_wait_until(test_state(watch) == 'T', 20000);
+    yunta_process_destroy(child);
+    pid_t helper = fork();
+    if (helper == 0) {
+        while (test_state(self) != 'S')
+            test_nap();
+        _exit(kill(watch, SIGCONT));
+    }
+    start_by(YUNTA_FORK, &child, return_value, &(int){1});
+    end_is(child, 1);
+    ck_assert_int_eq(waitpid(helper, NULL, 0), helper);
+    while (guests-- > 0) {
+        kill(guest[guests], SIGKILL);
+        ck_assert_int_eq(waitpid(guest[guests], NULL, 0), guest[guests]);
+    }
+}
+END_TEST
+
 static Suite *make(void)
 {
     Suite *suite = suite_create("child limits");
@@ -127,6 +178,7 @@ static Suite *make(void)
     TEST_FOR_EACH_METHOD(cases, an_environment_too_large_for_exec_comes_back);
     tcase_add_test(cases, a_server_for_which_there_is_no_memory_leaves_nothing);
     TEST_FOR_EACH_METHOD(cases, pain_38_without_a_descriptor_left_a_start_says_so);
+    tcase_add_test(cases, who_is_dead_makes_room_for_the_next);
     return suite;
 }
 
