@@ -1,5 +1,5 @@
 /* A queue, a victim that is killed at some step of a call, a rival's whole call in between, and the accounts after it:
- * for the tests of the queue's deaths. Next: test_queue_kill.c, test_queue_batch_kill.c. */
+ * for the tests of the queue's deaths. Next: queue_steps.h. */
 #ifndef YUNTA_TEST_QUEUE_SCENE_H
 #define YUNTA_TEST_QUEUE_SCENE_H
 
@@ -45,6 +45,8 @@ enum { VICTIM = 1000, RIVAL = 2000, LATER = 3000 };
 static told *tell;
 static const scene *now;
 static yunta_queue *q;
+static long lives;   /* of queues, so far */
+static bool strayed; /* somebody has gone another way than the one before, so that it must be stepped */
 static unsigned char buffer[4096];
 
 /* For what is asked very often: ck_assert notes each assertion in a file. */
@@ -354,14 +356,16 @@ typedef struct points {
     long at[200];
     int count;
     long last; /* the step at which it ended */
+    walker_path path;
 } points;
 
 /* Leads a victim: to step `rival_at`, the rival's call, then to step `kill_at` and its death. With `find` instead to
- * its end, noting its points. */
+ * its end, noting its points and the way to them; `path` is such a way. */
 typedef struct lead {
     long rival_at, kill_at;
     bool live; /* after the rival's call it goes on to its end */
     points *find;
+    const walker_path *path;
     void (*from)(void);
 } lead;
 
@@ -370,9 +374,10 @@ static void lead_victim(int what, int number, const lead *l, books *b)
     walker w = start(what, number);
     if (l->from)
         walker_run_to(&w, l->from);
+    w.notes = l->find ? &l->find->path : NULL;
     if (l->rival_at >= 0) {
         int values[BATCH];
-        walker_to(&w, l->rival_at);
+        walker_to(&w, l->rival_at, l->path);
         int r = act(now->rival, RIVAL, values);
         note_act(b, now->rival, r, values);
     }
@@ -385,15 +390,16 @@ static void lead_victim(int what, int number, const lead *l, books *b)
     }
     if (l->live)
         walker_run_out(&w);
-    walker_to(&w, l->find ? LONG_MAX : l->kill_at);
+    walker_to(&w, l->find ? LONG_MAX : l->kill_at, l->path);
     if (l->find)
         l->find->last = w.steps;
+    strayed = strayed || w.strayed;
     walker_kill(&w);
     note_victim(b, what, number);
 }
 
 /* One queue, from its making to its end, with one or two deaths in it. */
-static void live(const lead *first, const lead *second)
+static void live_as_led(const lead *first, const lead *second)
 {
     books b = {.musts = now->filled};
     yn_heap_figures before, after;
@@ -411,6 +417,19 @@ static void live(const lead *first, const lead *second)
     yn_heap_read(guest_self(), &after);
     uint64_t most = before.blocks + (uint64_t)((second ? 2 : 1) * (now->leaks ? now->leaks : 1));
     ck_assert_msg(after.blocks <= most, "%d blocks leaked", (int)(after.blocks - before.blocks));
+}
+
+/* The same; where the heap, say, makes one go another way, by steps. */
+static void live(const lead *first, const lead *second)
+{
+    lives++;
+    strayed = false;
+    live_as_led(first, second);
+    if (!strayed)
+        return;
+    lead by_steps[2] = {*first, second ? *second : *first};
+    by_steps[0].path = by_steps[1].path = NULL;
+    live_as_led(&by_steps[0], second ? &by_steps[1] : NULL);
 }
 
 static void begin(const scene *s)

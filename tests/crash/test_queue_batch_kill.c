@@ -1,11 +1,9 @@
 /* Batches, loans and peek killed at every instruction that makes a difference to others; alone, with a rival's whole
  * call in between, and once more while the wreck is being repaired. It must not rely on chance or on time.
- * Read next: queue_scene.h; test_queue_kill.c, single messages; src/comm/README.md.
- * YUNTA_KILLS: if it is set, rivals come at every instruction, and no point is left out where there are many.
+ * Read next: queue_steps.h; test_queue_kill.c, single messages; src/comm/README.md.
  * labels: ptrace
  * timeout: 300 */
-#include "../comm/test_queue_step.h"
-#include "queue_scene.h"
+#include "queue_steps.h"
 
 static const scene scenes[] = {
     {.capacity = 5, .size = 8, .passed = 7, .filled = 1, .first = PUT_MANY, .second = GET_MANY, .rival = PUT},
@@ -57,67 +55,19 @@ static const scene scenes[] = {
 
 START_TEST(killed_alone)
 {
-    points p;
-    begin(&scenes[_i]);
-    void (*from)(void) = now->passed || !is_thorough() ? now->from : NULL; /* the heap's part once is enough */
-    live(&(lead){.rival_at = -1, .find = &p, .from = from}, NULL);
-    for (int j = 0; j < p.count; j++)
-        live(&(lead){.rival_at = -1, .kill_at = p.at[j], .from = from}, NULL);
+    kill_alone(&scenes[_i]);
 }
 END_TEST
 
-static void (*function_of(int what))(void)
-{
-    switch (what) {
-    case PUT_MANY:
-        return (void (*)(void))yunta_queue_put_many;
-    case GET_MANY:
-        return (void (*)(void))yunta_queue_get_many;
-    case PUT_BYTES:
-        return (void (*)(void))yunta_queue_put_many_bytes;
-    case GET_BYTES:
-        return (void (*)(void))yunta_queue_get_many_bytes;
-    case LEND:
-        return (void (*)(void))yunta_queue_commit;
-    case RECEIVE:
-        return (void (*)(void))yunta_queue_receive;
-    default:
-        return (void (*)(void))yunta_queue_peek;
-    }
-}
-
-/* The rival comes at any instruction, also between a look and what is done upon it. */
 START_TEST(killed_with_a_rival_in_between)
 {
-    points p;
-    begin(&scenes[_i]);
-    lead l = {.from = now->from ? now->from : function_of(now->first)};
-    for (l.rival_at = _i % stride(331);; l.rival_at += stride(331)) {
-        l.find = &p;
-        live(&l, NULL);
-        if (l.rival_at > p.last)
-            break;
-        l.find = NULL;
-        for (int j = 0; j < p.count; j++) {
-            l.kill_at = p.at[j];
-            live(&l, NULL);
-        }
-    }
+    kill_beside_rival(&scenes[_i], _i, 331);
 }
 END_TEST
 
 START_TEST(killed_while_repairing)
 {
-    points alone, p;
-    begin(&scenes[_i]);
-    live(&(lead){.rival_at = -1, .find = &alone, .from = now->from}, NULL);
-    int step = stride(1 + alone.count / 2);
-    for (int i = _i % step; i < alone.count; i += step) {
-        lead first = {.rival_at = -1, .kill_at = alone.at[i], .from = now->from};
-        live(&first, &(lead){.rival_at = -1, .find = &p});
-        for (int j = 0; j < p.count; j++)
-            live(&first, &(lead){.rival_at = -1, .kill_at = p.at[j]});
-    }
+    kill_while_repairing(&scenes[_i], _i, 2, 1);
 }
 END_TEST
 

@@ -1,12 +1,10 @@
 /* put and get killed at every instruction that makes a difference to others; alone, with a rival's whole call in
  * between, and once more while the wreck is being repaired. Then the survivor counts. It must not rely on chance or on
  * time: each run is led step by step.
- * Read next: tests/comm/test_queue_step.h; src/comm/README.md, which says what each death leaves behind.
- * YUNTA_KILLS: if it is set, rivals come at every instruction, and no point is left out where there are many.
+ * Read next: queue_steps.h; src/comm/README.md, which says what each death leaves behind.
  * labels: ptrace
  * timeout: 300 */
-#include "../comm/test_queue_step.h"
-#include "queue_scene.h"
+#include "queue_steps.h"
 
 #define ENTER ((void (*)(void))yn_chain_enter)
 #define RESERVE ((void (*)(void))yn_ring_reserve)
@@ -52,39 +50,19 @@ static const scene scenes[] = {
 
 START_TEST(killed_alone)
 {
-    points p;
-    begin(&scenes[_i]);
-    void (*from)(void) = now->passed || !is_thorough() ? now->from : NULL; /* the heap's part once is enough */
-    live(&(lead){.rival_at = -1, .find = &p, .from = from}, NULL);
-    for (int j = 0; j < p.count; j++)
-        live(&(lead){.rival_at = -1, .kill_at = p.at[j], .from = from}, NULL);
+    kill_alone(&scenes[_i]);
 }
 END_TEST
 
-static void (*function_of(int what))(void)
-{
-    return what == PUT   ? (void (*)(void))yunta_queue_put_bytes
-           : what == GET ? (void (*)(void))yunta_queue_get_bytes
-                         : (void (*)(void))yunta_queue_size;
-}
-
-/* The rival comes at any instruction, also between a look and what is done upon it. */
 START_TEST(killed_with_a_rival_in_between)
 {
-    points p;
-    begin(&scenes[_i]);
-    lead l = {.from = now->from ? now->from : function_of(now->first)};
-    for (l.rival_at = _i % stride(41);; l.rival_at += stride(41)) {
-        l.find = &p;
-        live(&l, NULL);
-        if (l.rival_at > p.last)
-            break;
-        l.find = NULL;
-        for (int j = 0; j < p.count; j++) {
-            l.kill_at = p.at[j];
-            live(&l, NULL);
-        }
-    }
+    kill_beside_rival(&scenes[_i], _i, 41);
+}
+END_TEST
+
+START_TEST(killed_while_repairing)
+{
+    kill_while_repairing(&scenes[_i], _i, 5, 1);
 }
 END_TEST
 
@@ -98,28 +76,14 @@ START_TEST(a_rival_at_each_instruction)
         {.capacity = 1, .size = 8, .passed = 2, .filled = 0, .first = GET, .rival = PUT},
         {.size = 8, .passed = 31, .filled = 0, .first = GET, .rival = PUT},
     };
-    points p;
+    points p = {0};
     begin(&around[_i]);
     lead l = {.rival_at = -1, .find = &p, .from = now->first == PUT ? RESERVE : TAKE};
     live(&l, NULL);
-    l = (lead){.live = true, .from = l.from};
+    l = (lead){.live = true, .from = l.from, .path = &p.path};
     for (; l.rival_at <= p.last; l.rival_at += stride(SANITIZED ? 8 : 1))
         live(&l, NULL);
-}
-END_TEST
-
-START_TEST(killed_while_repairing)
-{
-    points alone, p;
-    begin(&scenes[_i]);
-    live(&(lead){.rival_at = -1, .find = &alone, .from = now->from}, NULL);
-    int step = stride(1 + alone.count / 5);
-    for (int i = _i % step; i < alone.count; i += step) {
-        lead first = {.rival_at = -1, .kill_at = alone.at[i], .from = now->from};
-        live(&first, &(lead){.rival_at = -1, .find = &p});
-        for (int j = 0; j < p.count; j++)
-            live(&first, &(lead){.rival_at = -1, .kill_at = p.at[j]});
-    }
+    walker_forget(&p.path);
 }
 END_TEST
 
@@ -178,15 +142,17 @@ START_TEST(killed_beside_a_sleeper)
         {.capacity = 2, .size = sizeof(int), .passed = 3, .filled = 2, .first = GET},
         {.capacity = 1, .size = sizeof(int), .passed = 3, .filled = 1, .first = GET, .lose = true},
     };
-    points p;
+    points p = {0};
     begin(&around[_i]);
     lead l = {.rival_at = -1, .find = &p};
     live_beside_sleeper(now, &l);
     l.find = NULL;
+    l.path = &p.path;
     for (int j = 0; j < p.count; j++) {
         l.kill_at = p.at[j];
         live_beside_sleeper(now, &l);
     }
+    walker_forget(&p.path);
 }
 END_TEST
 

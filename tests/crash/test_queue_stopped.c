@@ -229,7 +229,7 @@ START_TEST(killed_while_it_leaves_the_rest)
         int value;
         take_beside_stopped(&getter, &putter);
         walker_run_to(&getter, STORE_PUT_OFF);
-        walker_to(&getter, getter.steps + steps);
+        walker_to(&getter, getter.steps + steps, NULL);
         walker_kill(&getter);
         go_on(&putter);
         ck_assert_int_eq(yunta_queue_read_stats(q, &stats), 0);

@@ -1,11 +1,9 @@
 /* Queues with a store (by priority, joinable): put, get and receive killed at every instruction that makes a difference
  * to others; alone, with a rival's whole call in between, and once more while the wreck is being repaired. It must not
- * rely on chance or on time. Read next: queue_scene.h; test_queue_kill.c, plain queues; src/comm/store.h. YUNTA_KILLS:
- * if it is set, rivals come at every instruction, and no point is left out where there are many.
+ * rely on chance or on time. Read next: queue_steps.h; test_queue_kill.c, plain queues; src/comm/store.h.
  * labels: ptrace
  * timeout: 300 */
-#include "../comm/test_queue_step.h"
-#include "queue_scene.h"
+#include "queue_steps.h"
 
 #define GROW ((void (*)(void))yn_store_add)
 #define WAIT ((void (*)(void))yn_queue_wait) /* what comes before has no lock */
@@ -24,27 +22,13 @@ static const scene scenes[] = {
 
 START_TEST(killed_alone)
 {
-    points p;
-    begin(&scenes[_i]);
-    void (*from)(void) = now->passed || !is_thorough() ? now->from : NULL; /* the heap's part once is enough */
-    live(&(lead){.rival_at = -1, .find = &p, .from = from}, NULL);
-    for (int j = 0; j < p.count; j++)
-        live(&(lead){.rival_at = -1, .kill_at = p.at[j], .from = from}, NULL);
+    kill_alone(&scenes[_i]);
 }
 END_TEST
 
 START_TEST(killed_while_repairing)
 {
-    points alone, p;
-    begin(&scenes[_i]);
-    live(&(lead){.rival_at = -1, .find = &alone, .from = now->from}, NULL);
-    int step = stride(1 + alone.count / 2);
-    for (int i = _i % step; i < alone.count; i += step) {
-        lead first = {.rival_at = -1, .kill_at = alone.at[i], .from = now->from};
-        live(&first, &(lead){.rival_at = -1, .find = &p});
-        for (int j = i % stride(3); j < p.count; j += stride(3))
-            live(&first, &(lead){.rival_at = -1, .kill_at = p.at[j]});
-    }
+    kill_while_repairing(&scenes[_i], _i, 2, 3);
 }
 END_TEST
 
