@@ -108,7 +108,7 @@ yn_deadline yn_heap_rest(yn_self *me)
     if (YN_LIKELY(idle <= keep + stuck))
         return YN_NEVER;
     uint64_t now = yn_now_ns(), since = atomic_load_explicit(&heap->since, memory_order_relaxed);
-    if (now - since < REST_NS)
+    if (now < since + REST_NS) /* since may be later than now: somebody else is here as well */
         return since + REST_NS;
     if (least > keep) {
         yn_heap_trim(me, (uint64_t)(idle - (least - keep < REST_MOST ? least - keep : REST_MOST)));
