@@ -22,7 +22,7 @@ target_link_libraries(sim PRIVATE yunta_static)
 
 set(YUNTA_SIM_SCHEDULES 25000 CACHE STRING "How many schedules of each scene the tests play")
 foreach(scene lock lock_threads lock_newcomers recursive_lock nudge rwlock
-    deadlock deadlock_threads semaphore semaphore_threads signals condition event barrier
+    deadlock deadlock_threads semaphore semaphore_threads signals condition event event_work barrier
     barrier_disorder once latch latch_threads
     queue_bounded queue_unbounded queue_rings queue_stores queue_rings_closed queue_stores_closed heap
     dict_nodes dict_slots dict_words wait_many pipe pipe_stream pipe_ways topic counters string vector litmus)

@@ -60,7 +60,7 @@ static uint32_t cell_count(yunta_semaphore *semaphore)
 static bool change_one(yunta_semaphore *semaphore, uint32_t first, uint64_t from, uint64_t to)
 {
     uint32_t count = cell_count(semaphore);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count || i < (count = cell_count(semaphore)); i++) { /* there may be more by now */
         uint32_t number = first + i < count ? first + i : first + i - count;
         _Atomic uint64_t *cell = cell_at(semaphore, number);
         uint64_t found = atomic_load(cell);

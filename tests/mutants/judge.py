@@ -44,11 +44,14 @@ BESIDE = {
             "sync/test_deadlock_threads sync/test_deadlock",
 }
 SCENES = {
-    "barrier": "barrier barrier_disorder", "condition": "condition event signals", "once": "once", "latch": "latch latch_threads",
-    "lock": "lock lock_threads lock_newcomers rwlock condition barrier wait_many", "recursive_lock": "recursive_lock", "rwlock": "rwlock",
-    "semaphore": "semaphore signals", "ring": "queue_bounded queue_unbounded queue_rings queue_rings_closed", "listen": "wait_many", "slot": "lock_newcomers lock",
-    "wait": "lock semaphore condition event barrier queue_bounded wait_many", "heap": "heap queue_rings", "dict": "dict_nodes dict_slots dict_words",
+    "barrier": "barrier barrier_disorder", "condition": "condition event event_work nudge", "once": "once", "latch": "latch latch_threads",
+    "deadlock": "deadlock", "dict": "dict_nodes dict_slots dict_words", "heap": "heap queue_rings", "listen": "wait_many pipe_ways",
+    "lock": "nudge lock lock_threads lock_newcomers deadlock deadlock_threads rwlock condition barrier wait_many",
     "queue": "queue_bounded queue_unbounded queue_rings queue_stores queue_rings_closed queue_stores_closed wait_many",
+    "recursive_lock": "recursive_lock deadlock_threads", "ring": "queue_bounded queue_unbounded queue_rings queue_rings_closed",
+    "rwlock": "rwlock deadlock_threads", "semaphore": "semaphore semaphore_threads signals deadlock_threads wait_many",
+    "slot": "nudge lock_newcomers lock latch", "waits": "deadlock deadlock_threads",
+    "wait": "nudge deadlock lock semaphore condition event barrier queue_bounded wait_many",
 }
 LONG = {
     "dict": "crash/test_data_kill crash/test_data_random",

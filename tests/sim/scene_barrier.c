@@ -11,6 +11,8 @@ enum { parties = 3, rounds = 3 };
 static yunta_barrier *barrier;
 static yunta_once *once;
 static int arrived[rounds], index_taken[rounds][parties];
+static bool ended_well[rounds], ended_broken[rounds]; /* as some party was told */
+static int aborts_after;                              /* so many rounds one of them breaks it instead of coming */
 static int doer, calls;
 static bool is_done, fails_first;
 static sim_datum brought[rounds][parties], done_once;
@@ -26,6 +28,9 @@ static void begin(void)
     memset(arrived, 0, sizeof arrived);
     memset(index_taken, 0, sizeof index_taken);
     memset(brought, 0, sizeof brought);
+    memset(ended_well, 0, sizeof ended_well);
+    memset(ended_broken, 0, sizeof ended_broken);
+    aborts_after = sim_one_in(3) ? (int)sim_below(rounds) : rounds;
     done_once = (sim_datum){0};
     doer = calls = 0;
     is_done = false;
@@ -35,14 +40,22 @@ static void begin(void)
 static void meet(int who)
 {
     for (int round = 0; round < rounds; round++) {
+        if (who == 0 && round == aborts_after) {
+            sim_check(yunta_barrier_abort(barrier) == 0);
+            return;
+        }
         sim_datum_write(&brought[round][who]);
         arrived[round]++;
         int r = yunta_barrier_wait(barrier, YUNTA_FOREVER);
         if (r < 0) {
-            sim_check(r == YUNTA_EBROKEN && sim_deaths() > 0);
+            sim_check(r == YUNTA_EBROKEN && (sim_deaths() > 0 || round >= aborts_after));
+            ended_broken[round] = true;
+            sim_check(!ended_well[round]);
             return;
         }
         sim_check(r < parties && arrived[round] == parties);
+        ended_well[round] = true;
+        sim_check(!ended_broken[round]);
         sim_check(index_taken[round][r]++ == 0);
         for (int i = 0; i < parties; i++)
             sim_datum_read(&brought[round][i]);
@@ -69,7 +82,7 @@ static void check_reset(void)
 
 static void check_barrier(void)
 {
-    if (sim_deaths() == 0)
+    if (sim_deaths() == 0 && aborts_after == rounds)
         sim_check(!yunta_barrier_is_broken(barrier) && yunta_barrier_waiting(barrier) == 0);
     check_reset();
 }

@@ -160,6 +160,8 @@ static void set_or_wait(int who)
                 sim_check(yunta_event_clear(event) == 0);
             continue;
         }
+        if (yunta_event_is_set(event))
+            sim_datum_read(&before_it);
         int limit = sim_one_in(4) ? (int)sim_below(3) : YUNTA_FOREVER;
         is_waiting[who] = true;
         int r = yunta_event_wait(event, limit);
@@ -188,6 +190,37 @@ static void check_event(void)
     sim_check(yunta_event_clear(event) == 0 && yunta_event_wait(event, 0) == -ETIMEDOUT);
 }
 
+/* Event, as a sign that there is work: who takes it clears the event before it looks, who puts it sets the event after.
+ */
+static _Atomic uint32_t *work; /* how much has been put */
+enum { works = 3 };
+
+uint32_t __tsan_atomic32_load(const volatile uint32_t *at, int order);
+uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *at, uint32_t value, int order);
+
+static void set_up_work(void)
+{
+    set_up();
+    work = yn_heap_alloc(sim_me(), sizeof *work, 0);
+    sim_check(work != NULL);
+    *work = 0;
+}
+
+static void put_or_take_work(int who)
+{
+    volatile uint32_t *at = (volatile uint32_t *)(uintptr_t)work;
+    for (int i = 0; who > 0 && i < works; i++) {
+        __tsan_atomic32_fetch_add(at, 1, __ATOMIC_SEQ_CST);
+        sim_check(yunta_event_set(event) == 0);
+    }
+    while (who == 0 && __tsan_atomic32_load(at, __ATOMIC_SEQ_CST) < 2 * works) {
+        sim_check(yunta_event_wait(event, YUNTA_FOREVER) == 0);
+        sim_check(yunta_event_clear(event) == 0);
+    }
+}
+
+const sim_scene scene_event_work = {
+    .name = "event_work", .setup = set_up_work, .body = put_or_take_work, .processes = 3, .threads = 1, .share = 30};
 const sim_scene scene_condition = {.name = "condition",
                                    .setup = set_up,
                                    .begin = begin,

@@ -60,14 +60,25 @@ static void release(int i)
     sim_check(r == 0);
 }
 
+static void put_right(int i)
+{
+    int r = kind[i] == LOCK             ? yunta_lock_mark_consistent(lock[i])
+            : kind[i] == RECURSIVE_LOCK ? yunta_recursive_lock_mark_consistent(recursive[i])
+            : kind[i] == SEMAPHORE      ? 0
+                                        : yunta_rwlock_mark_consistent(rwlock[i]);
+    sim_check(r == 0);
+}
+
 static void take_some(void)
 {
     unsigned which = 1 + sim_below((1u << things) - 1);
     for (int i = 0; i < things; i++) {
         int limit = sim_one_in(4) ? (int)sim_below(3) : YUNTA_FOREVER;
         int r = which & 1u << i ? acquire(i, limit) : -ETIMEDOUT;
-        sim_check(r == 0 || r == -ETIMEDOUT);
-        if (r != 0)
+        sim_check(r == 0 || r == -ETIMEDOUT || (r == -EOWNERDEAD && sim_deaths() > 0));
+        if (r == -EOWNERDEAD)
+            put_right(i);
+        if (r == -ETIMEDOUT)
             which &= ~(1u << i);
     }
     sim_points(6);
@@ -91,6 +102,8 @@ const sim_scene scene_deadlock = {.name = "deadlock",
                                   .body = take_or_look,
                                   .processes = 4,
                                   .threads = 1,
+                                  .newcomers = 1,
+                                  .deaths = 1,
                                   .share = 60};
 const sim_scene scene_deadlock_threads = {.name = "deadlock_threads",
                                           .setup = set_up,

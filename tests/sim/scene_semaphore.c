@@ -9,6 +9,8 @@ enum { units = 2, signals = 5 };
 static yunta_semaphore *owned, *signal_of;
 static int held[SIM_PROCESSES];
 static int sent, got, sending, getting;
+static bool has_one_sender;
+static sim_datum before_it; /* what the only sender did before it sent for the first time */
 
 static void set_up(void)
 {
@@ -20,6 +22,8 @@ static void begin(void)
 {
     memset(held, 0, sizeof held);
     sent = got = sending = getting = 0;
+    has_one_sender = sim_one_in(2);
+    before_it = (sim_datum){0};
 }
 
 static int held_by_the_living(void)
@@ -77,8 +81,11 @@ static void check_units(void)
 /* Threads 0 and 1 send, the others wait for as many. */
 static void send_or_wait(int who)
 {
-    for (int i = 0; i < signals; i++) {
+    int count = who >= 2 ? signals : !has_one_sender ? signals : who == 0 ? 2 * signals : 0;
+    for (int i = 0; i < count; i++) {
         if (who < 2) {
+            if (has_one_sender && i == 0)
+                sim_datum_write(&before_it);
             sending++;
             sim_check(yunta_semaphore_release(signal_of) == 0);
             sent++;
@@ -87,6 +94,8 @@ static void send_or_wait(int who)
             sim_check(yunta_semaphore_acquire(signal_of, YUNTA_FOREVER) == 0);
             got++;
             sim_check(got <= sending);
+            if (has_one_sender && !sim_is_dead(1))
+                sim_datum_read(&before_it);
         }
     }
 }

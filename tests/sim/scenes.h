@@ -20,6 +20,7 @@
     SCENE(signals)                                                                                                     \
     SCENE(condition)                                                                                                   \
     SCENE(event)                                                                                                       \
+    SCENE(event_work)                                                                                                  \
     SCENE(barrier)                                                                                                     \
     SCENE(barrier_disorder)                                                                                            \
     SCENE(once)                                                                                                        \
