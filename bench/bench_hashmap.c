@@ -70,47 +70,70 @@ static void mix(enum bench_keys keys, uint64_t entries, uint64_t way)
     }
 }
 
+/* The same with neither lock nor look: what no map that is shared can do without, a line fetched from the other. */
+static void mix_bare(uint64_t *cells, uint64_t entries, uint64_t way)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < MIXED; i++) {
+        volatile uint64_t *cell = &cells[2 * bench_entry_draw(&way, entries)];
+        if (i % SET_EVERY == 0)
+            *cell = (uint64_t)i;
+        else
+            sum += *cell;
+    }
+    expect(sum < (uint64_t)MIXED * MIXED, 1, "the sum of values below MIXED");
+}
+
 struct scene {
-    yunta_dict *dict;
+    yunta_dict *dict[2]; /* each one's */
+    uint64_t *cells;     /* instead of dicts, or NULL */
     struct bench_contest *contest;
     uint64_t entries;
     enum bench_keys keys;
 };
 
+static void mix_as(const struct scene *scene, int who)
+{
+    dict = scene->dict[who];
+    if (scene->cells)
+        mix_bare(scene->cells, scene->entries, (uint64_t)who + 1);
+    else
+        mix(scene->keys, scene->entries, (uint64_t)who + 1);
+}
+
 static void mix_together(const struct scene *scene, int who)
 {
     struct bench_party *party = bench_contest_begin(scene->contest, who);
-    mix(scene->keys, scene->entries, (uint64_t)who + 1);
+    mix_as(scene, who);
     bench_contest_end(scene->contest, party);
 }
 
 static int be_the_other(const struct scene *scene)
 {
-    dict = scene->dict;
     mix_together(scene, 1);
     return 0;
 }
 YUNTA_ENTRY(be_the_other, struct scene);
 
 /* ns a call of either. */
-static double by_two(enum bench_keys keys, uint64_t entries)
+static double by_two(struct scene *scene)
 {
-    struct scene scene = {dict, yunta_shared(struct bench_contest, 1), entries, keys};
     yunta_process *other;
-    expect(scene.contest != NULL, 1, "yunta_shared");
-    expect(yunta_start(&other, be_the_other, &scene, NULL), 0, "yunta_start");
-    mix_together(&scene, 0);
+    scene->contest = yunta_shared(struct bench_contest, 1);
+    expect(scene->contest != NULL, 1, "yunta_shared");
+    expect(yunta_start(&other, be_the_other, scene, NULL), 0, "yunta_start");
+    mix_together(scene, 0);
     expect(yunta_process_join(other, YUNTA_FOREVER), 0, "yunta_process_join");
-    double ns = bench_contest_time(scene.contest);
+    double ns = bench_contest_time(scene->contest);
     yunta_process_destroy(other);
-    yunta_shared_free(scene.contest);
+    yunta_shared_free(scene->contest);
     return ns / (2.0 * MIXED);
 }
 
-static double by_one(enum bench_keys keys, uint64_t entries)
+static double by_one(const struct scene *scene)
 {
     int64_t begin = bench_now();
-    mix(keys, entries, 1);
+    mix_as(scene, 0);
     return (double)(bench_now() - begin) / MIXED;
 }
 
@@ -137,18 +160,22 @@ static struct peer {
                  .most = 0.01},
 };
 
+enum mixes { AT_ONE, APART, BARE, MIXES }; /* two processes at one dict, each at its own, at bare words */
+
 static const struct contest {
     enum bench_keys keys;
-    const char *measure, *metric[BENCH_ENTRY_FIGURES], *mixed[2];
+    const char *measure, *metric[BENCH_ENTRY_FIGURES], *mixed[MIXES][2];
 } contests[BENCH_KEYS] = {
     {BENCH_KEYS_INT,
      "entries int",
      {"get_int_1000", "set_int_1000", "get_int_100000", "set_int_100000"},
-     {"by_2_int_1000", "by_2_int_100000"}},
+     {{"by_2_int_1000", "by_2_int_100000"},
+      {"apart_int_1000", "apart_int_100000"},
+      {"bare_by_2_1000", "bare_by_2_100000"}}},
     {BENCH_KEYS_TEXT,
      "entries text",
      {"get_text_1000", "set_text_1000", "get_text_100000", "set_text_100000"},
-     {"by_2_text_1000", "by_2_text_100000"}},
+     {{"by_2_text_1000", "by_2_text_100000"}, {"apart_text_1000", "apart_text_100000"}}},
 };
 
 /* Python's has a thousand entries: it costs the same with more. */
@@ -174,14 +201,28 @@ static void compare(const struct contest *c, struct bench_row rows[BENCH_ENTRY_F
     }
 }
 
-static void compare_mixed(const struct contest *c, struct bench_row rows[2])
+static void compare_mixed(const struct contest *c, struct bench_row rows[MIXES][2])
 {
     static const uint64_t entries[2] = {BENCH_ENTRIES_FEW, BENCH_ENTRIES_MANY};
     for (int i = 0; i < 2; i++) {
+        struct scene scene = {.entries = entries[i], .keys = c->keys};
         bench_entries_fill(&map, c->keys, entries[i]);
-        double one = by_one(c->keys, entries[i]), two = by_two(c->keys, entries[i]);
-        bench_row_add(&rows[i], two, one);
+        scene.dict[1] = dict;
+        bench_entries_fill(&map, c->keys, entries[i]);
+        scene.dict[0] = dict;
+        double one = by_one(&scene);
+        bench_row_add(&rows[APART][i], by_two(&scene), one);
+        yunta_dict_destroy(scene.dict[1]);
+        scene.dict[1] = scene.dict[0];
+        bench_row_add(&rows[AT_ONE][i], by_two(&scene), one);
         map.close(c->keys);
+        if (c->mixed[BARE][i]) {
+            scene.cells = yunta_shared(uint64_t, 2 * entries[i]);
+            expect(scene.cells != NULL, 1, "yunta_shared");
+            one = by_one(&scene);
+            bench_row_add(&rows[BARE][i], by_two(&scene), one);
+            yunta_shared_free(scene.cells);
+        }
     }
 }
 
@@ -189,7 +230,7 @@ static void compare_mixed(const struct contest *c, struct bench_row rows[2])
 static void report(const struct contest *c)
 {
     struct bench_row rows[BENCH_ENTRY_FIGURES][PEERS], all[BENCH_ENTRY_FIGURES * PEERS];
-    struct bench_row mixed[2];
+    struct bench_row mixed[MIXES][2];
     size_t count = 0;
     for (int f = 0; f < BENCH_ENTRY_FIGURES; f++)
         for (int p = 0; p < PEERS; p++) {
@@ -197,8 +238,11 @@ static void report(const struct contest *c)
                                            : bench_told("hashmap", c->metric[f], "ns", peers[p].name);
             rows[f][p].absent = peers[p].absent;
         }
-    for (int i = 0; i < 2; i++)
-        mixed[i] = bench_cost("hashmap", c->mixed[i], "ns", "one process", 1 / 1.5);
+    for (int i = 0; i < 2; i++) {
+        mixed[AT_ONE][i] = bench_cost("hashmap", c->mixed[AT_ONE][i], "ns", "one process", 1 / 1.5);
+        for (int m = APART; m < MIXES; m++)
+            mixed[m][i] = bench_told("hashmap", c->mixed[m][i], "ns", "one process");
+    }
     for (size_t i = bench_rounds(11); i > 0; i--) {
         compare(c, rows);
         compare_mixed(c, mixed);
@@ -208,7 +252,9 @@ static void report(const struct contest *c)
             if (is_compared(f, p))
                 all[count++] = rows[f][p];
     bench_report(all, count);
-    bench_report(mixed, BENCH_COUNT(mixed));
+    for (int m = 0; m < MIXES; m++)
+        if (c->mixed[m][0])
+            bench_report(mixed[m], BENCH_COUNT(mixed[m]));
 }
 
 int main(int argc, char **argv)
