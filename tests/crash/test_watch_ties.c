@@ -187,6 +187,97 @@ START_TEST(a_descriptor_tells_of_the_end_of_the_watch)
 }
 END_TEST
 
+/* A pipe, of which another process holds the other end alone, or a topic, to which it publishes. */
+typedef struct post {
+    yunta_pipe *end, *other_end;
+    yunta_topic *topic; /* else */
+    yunta_subscription *own;
+    shared_word *round;
+} post;
+
+enum { ROUNDS = 3 };
+
+static int write_letters(const post *p)
+{
+    for (int round = 1; round <= ROUNDS; round++) {
+        expect(await_word(p->round, round));
+        expect((p->topic ? yunta_topic_publish(p->topic, &round, sizeof round, 0)
+                         : yunta_pipe_send(p->other_end, &round, sizeof round, 0)) == 0);
+    }
+    return sleep_for_ever();
+}
+YUNTA_ENTRY(write_letters, post);
+
+static int look_for_letter(const post *p, int *letter)
+{
+    size_t size;
+    return p->topic ? yunta_topic_receive(p->own, letter, sizeof *letter, &size, NULL, 0)
+                    : yunta_pipe_receive(p->end, letter, sizeof *letter, &size, 0);
+}
+
+/* The next thing that the descriptor tells, as it may wake us for nothing. */
+static int await_letter(const post *p, int descriptor, int *letter)
+{
+    int r = -ETIMEDOUT;
+    while (r == -ETIMEDOUT) {
+        ck_assert(is_readable(descriptor, 20000));
+        r = look_for_letter(p, letter);
+    }
+    return r;
+}
+
+static void make_post(post *p, bool by_topic, yunta_process **writer)
+{
+    *p = (post){.round = new_word()};
+    if (by_topic) {
+        ck_assert_int_eq(yunta_topic_create(&p->topic, NULL), 0);
+        ck_assert_int_eq(yunta_topic_subscribe(p->topic, &p->own), 0);
+    } else {
+        ck_assert_int_eq(yunta_pipe_create(&p->end, &p->other_end, NULL), 0);
+    }
+    start_by(YUNTA_FORK, writer, write_letters, p);
+    if (!by_topic)
+        ck_assert_int_eq(yunta_pipe_give(p->other_end, *writer), 0);
+}
+
+/* The same by the descriptor of a pipe, and by that of a topic: the look after it starts another watch, and what comes
+ * then is told by it. At last the writer dies, which is the end of the pipe. */
+START_TEST(other_descriptors_tell_of_it_too)
+{
+    post p;
+    yunta_process *writer;
+    int letter;
+    make_post(&p, _i, &writer);
+    for (int round = 1; round <= ROUNDS; round++) {
+        int descriptor = p.topic ? yunta_topic_descriptor(p.own) : yunta_pipe_descriptor(p.end);
+        ck_assert_int_ge(descriptor, 3);
+        do
+            ck_assert_int_eq(look_for_letter(&p, &letter), -ETIMEDOUT);
+        while (is_readable(descriptor, 0));
+        pid_t watch = await_other_watch(0);
+        test_kill(watch);
+        ck_assert(is_readable(descriptor, 20000));
+        ck_assert_int_eq(look_for_letter(&p, &letter), -ETIMEDOUT);
+        await_other_watch(watch);
+        atomic_store(p.round, round);
+        ck_assert_int_eq(await_letter(&p, descriptor, &letter), 0);
+        ck_assert_int_eq(letter, round);
+        if (round == ROUNDS && !p.topic) {
+            kill(yunta_process_pid(writer), SIGKILL);
+            ck_assert_int_eq(await_letter(&p, descriptor, &letter), YUNTA_ECLOSED);
+        } else if (round == ROUNDS - 1) {
+            ck_assert_int_eq(p.topic ? yunta_topic_close_descriptor(p.own) : yunta_pipe_close_descriptor(p.end), 0);
+        }
+    }
+    yunta_process_kill(writer);
+    yunta_process_join(writer, 20000);
+    yunta_process_destroy(writer);
+    yunta_topic_destroy(p.topic);
+    yunta_pipe_destroy(p.end);
+    yunta_shared_free(p.round);
+}
+END_TEST
+
 static bool are_there_ties(void)
 {
     static _Atomic uint32_t word = 1; /* not what is expected: no sleep */
@@ -202,6 +293,7 @@ static Suite *make(void)
         return suite;
     tcase_add_loop_test(cases, the_only_sleeper_starts_another, 0, BEDS);
     tcase_add_test(cases, a_descriptor_tells_of_the_end_of_the_watch);
+    tcase_add_loop_test(cases, other_descriptors_tell_of_it_too, 0, 2); /* of a pipe, of a topic */
     return suite;
 }
 
