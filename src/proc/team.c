@@ -267,27 +267,62 @@ static void guess_capacity(yn_arena_shared *arena)
         atomic_compare_exchange_strong(&arena->watch_capacity, &unknown, yn_watch_capacity(limit.rlim_max));
 }
 
+/* The last one was killed, and perhaps this one is: whoever saw it before it holds the ties would hear of that after a
+ * second. False: it has ended. One that is stopped is not waited for. */
+static bool await_hold(yn_arena_shared *arena, pid_t pid)
+{
+    enum { look_ns = 50000, most_ms = 100 };
+    const yn_tie_shared *last = &arena->ties.tie[YN_TIES - 1];
+    yn_deadline deadline = yn_deadline_in(most_ms);
+    if (!yn_tie_is_cut(atomic_load(&last->word))) /* the first one, or the kernel cuts none */
+        return true;
+    while ((atomic_load(&last->word) & FUTEX_TID_MASK) != (uint32_t)pid && yn_deadline_left(deadline) > 0) {
+        struct timespec rest = {0, look_ns}; /* not on the tie: its one wake is for others */
+        yn_raw4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &rest, NULL);
+        if (waitpid(pid, NULL, WNOHANG | atomic_load(&own_watch_reaped_by)) == pid) {
+            atomic_store(&own_watch, 0);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One that lives, unknown because who started it died over it, or because it was about to die then, and did not; else a
+ * new one. Its pid, or -errno. */
+static pid_t find_or_make_watch(yn_arena_shared *arena, uint32_t generation)
+{
+    pid_t pid = yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH);
+    if (pid != 0)
+        return pid;
+    /* A tool's tables are in our memory, and go on being used in the watch. */
+    bool shed_memory = !yn_tool_is_valgrind() && !yn_tool_is_sanitizer();
+    int reaped_by;
+    pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, shed_memory, &reaped_by);
+    if (pid > 0) {
+        atomic_store(&own_watch_reaped_by, reaped_by);
+        atomic_store(&own_watch, pid);
+    }
+    return pid;
+}
+
 /* By the one who holds the starter's lock, all signals blocked. */
 static int start_watch(yn_arena_shared *arena, uint32_t generation)
 {
+    enum { attempts = 3 };
     reap_watch();
     if (generation == 1) {
         await_ties(arena);
         guess_capacity(arena);
     }
     uint64_t began = yn_boot_ns();
-    /* One that lives, unknown because who started it died over it, or because it was about to die then, and did not. */
-    pid_t pid = yn_file_lock_holder(yn_team.arena, YN_ARENA_LOCK_WATCH);
-    if (pid == 0) {
-        /* A tool's tables are in our memory, and go on being used in the watch. */
-        bool shed_memory = !yn_tool_is_valgrind() && !yn_tool_is_sanitizer();
-        int reaped_by;
-        pid = (pid_t)yn_watch_clone(arena, &yn_team, generation, shed_memory, &reaped_by);
-        if (pid < 0)
-            return YUNTA_ENOWATCH;
-        atomic_store(&own_watch_reaped_by, reaped_by);
-        atomic_store(&own_watch, pid);
+    pid_t pid = 0;
+    for (int i = 0; i < attempts; i++, generation++) {
+        pid = find_or_make_watch(arena, generation);
+        if (pid < 0 || await_hold(arena, pid))
+            break;
     }
+    if (pid < 0)
+        return YUNTA_ENOWATCH;
     yn_team_note_watch(arena, pid, began, generation);
     return 0;
 }

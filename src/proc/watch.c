@@ -383,13 +383,15 @@ __attribute__((noreturn)) static void run(yn_arena_shared *arena, const yn_team_
                                           bool shed_memory)
 {
     watch w = {.arena = arena, .fds = *fds};
-    yn_watch_shed(fds, shed_memory);
+    yn_watch_shed_descriptors(fds);
     if (yn_file_try_lock(fds->arena, YN_ARENA_LOCK_WATCH) != 0) /* after the last close: that may let go of it */
         yn_raw1(SYS_exit_group, 0);                             /* there is one already */
     bool is_valgrind = yn_tool_is_valgrind();
     if (!is_valgrind)
         yn_tie_hold(&arena->ties, (int32_t)yn_raw0(SYS_getpid)); /* or nobody sleeps for longer than a second */
     yn_team_note_watch(arena, (pid_t)yn_raw0(SYS_getpid), yn_boot_ns(), generation);
+    if (shed_memory) /* with the ties in hand: it takes a while, in a large program */
+        yn_watch_shed_memory();
     yn_raw2(
         SYS_setpgid, 0,
         0); /* out of the group that Ctrl-C and `timeout` signal; the session stays, for the forkserver's children */

@@ -24,7 +24,7 @@ static void close_between(unsigned first, unsigned last)
 }
 
 /* A descriptor kept open would keep its other end from seeing the end of file. */
-static void shed_descriptors(const yn_team_fds *fds)
+void yn_watch_shed_descriptors(const yn_team_fds *fds)
 {
     yn_team_fds keep = *fds;
     unsigned from = 0;
@@ -87,7 +87,7 @@ static void shed(const map_line *line)
         yn_raw3(SYS_madvise, line->from, line->to - line->from, MADV_DONTNEED);
 }
 
-static void shed_memory(void)
+void yn_watch_shed_memory(void)
 {
     char text[4096];
     size_t have = 0;
@@ -113,11 +113,4 @@ static void shed_memory(void)
         __builtin_memmove(text, text + start, have);
     }
     yn_raw1(SYS_close, fd);
-}
-
-void yn_watch_shed(const yn_team_fds *fds, bool memory)
-{
-    shed_descriptors(fds);
-    if (memory)
-        shed_memory();
 }

@@ -138,6 +138,112 @@ START_TEST(the_only_sleeper_starts_another)
 }
 END_TEST
 
+enum { sleepers = 6, doomed = 3 };
+
+/* One of several, each with a lock of its own. Each of the doomed sleeps for what nobody gives, each other one for the
+ * lock of a doomed one. */
+typedef struct bunk {
+    int number;
+    bool dies_woken; /* by its own hand, as soon as it is woken; else the test kills it */
+    shared_word *asleep, *told;
+    yunta_event *event;
+    yunta_lock *lock[doomed];
+} bunk;
+
+static int sleep_among_others(const bunk *b)
+{
+    bool is_doomed = b->number < doomed;
+    yunta_lock *lock = b->lock[b->number % doomed];
+    if (is_doomed)
+        expect(yunta_lock_acquire(lock, 0) == 0);
+    atomic_store(&dies_with_the_watch, is_doomed && b->dies_woken);
+    atomic_fetch_add(b->asleep, 1);
+    int r = is_doomed ? yunta_event_wait(b->event, FOREVER) : yunta_lock_acquire(lock, FOREVER);
+    expect(!is_doomed && r == -EOWNERDEAD);
+    atomic_fetch_add(b->told, 1);
+    return sleep_for_ever();
+}
+YUNTA_ENTRY(sleep_among_others, bunk);
+
+static void put_to_bed(bunk *b, yunta_process *process[sleepers])
+{
+    for (b->number = 0; b->number < sleepers; b->number++) {
+        start_by(YUNTA_FORK, &process[b->number], sleep_among_others, b);
+        ck_assert(await_word(b->asleep, b->number + 1));
+        test_wait_until(is_waiting(process[b->number]), 20000);
+    }
+}
+
+/* Those whom the end of the watch has woken are killed over it, before they have woken anybody, or while they start the
+ * next watch. Others do, and it finds who is dead: so what those had is told of. */
+START_TEST(who_is_woken_dies_with_the_watch)
+{
+    bunk b = {.asleep = new_word(), .told = new_word()};
+    yunta_process *first;
+    start_by(YUNTA_FORK, &first, return_value, &(int){7});
+    await_other_watch(0);
+    end_is(first, 7);
+    ck_assert_int_eq(yunta_event_create(&b.event), 0);
+    for (int round = 0; round < 12; round++) {
+        yunta_process *process[sleepers];
+        b.dies_woken = round % 3 == 0;
+        atomic_store(b.asleep, 0);
+        atomic_store(b.told, 0);
+        for (int i = 0; i < doomed; i++)
+            ck_assert_int_eq(yunta_lock_create(&b.lock[i]), 0);
+        put_to_bed(&b, process);
+        pid_t watch = await_other_watch(0);
+        ck_assert_int_eq(kill(watch, SIGKILL), 0);
+        for (volatile int spin = 0; spin < round * 2000; spin++) {
+        }
+        for (int i = 0; i < doomed && !b.dies_woken; i++)
+            ck_assert_int_eq(kill(yunta_process_pid(process[i]), SIGKILL), 0);
+        ck_assert(await_word(b.told, sleepers - doomed)); /* we sleep in no call, and reap nobody */
+        await_other_watch(watch);
+        for (int i = 0; i < sleepers; i++) {
+            yunta_process_kill(process[i]);
+            ck_assert_int_eq(yunta_process_join(process[i], 20000), YUNTA_ECRASHED);
+            yunta_process_destroy(process[i]);
+        }
+        for (int i = 0; i < doomed; i++)
+            yunta_lock_destroy(b.lock[i]);
+    }
+    yunta_event_destroy(b.event);
+    yunta_shared_free(b.told);
+    yunta_shared_free(b.asleep);
+}
+END_TEST
+
+/* Each watch is killed as soon as it is known: it holds its ties by then, so its end is told, too. */
+START_TEST(one_watch_after_the_other_is_killed_at_once)
+{
+    night n = new_night(LOCK);
+    yn_arena_shared *arena = the_arena();
+    yunta_process *sleeper[3];
+    pid_t watch = await_other_watch(0);
+    for (int i = 0; i < 3; i++) {
+        start_by(YUNTA_FORK, &sleeper[i], sleep_in, &n);
+        test_wait_until(is_waiting(sleeper[i]), 20000);
+    }
+    for (int killed = 0; killed < 100; killed++) {
+        uint64_t end = test_now_ms() + 20000;
+        kill(watch, SIGKILL);
+        while (atomic_load(&arena->watch_pid) == watch)
+            ck_assert_msg(test_now_ms() < end, "the end of watch %d of 100 was not told", killed + 1);
+        watch = atomic_load(&arena->watch_pid);
+    }
+    await_other_watch(0);
+    kill(yunta_process_pid(n.owner), SIGKILL);
+    ck_assert(await_word(n.stage, 3));
+    for (int i = 0; i < 3; i++) {
+        yunta_process_kill(sleeper[i]);
+        ck_assert_int_eq(yunta_process_join(sleeper[i], 20000), YUNTA_ECRASHED);
+        yunta_process_destroy(sleeper[i]);
+    }
+    free_night(&n);
+}
+END_TEST
+
 static int take_one(const struct task *t)
 {
     return take(t->object, t->stage);
@@ -292,6 +398,8 @@ static Suite *make(void)
     if (!are_there_ties())
         return suite;
     tcase_add_loop_test(cases, the_only_sleeper_starts_another, 0, BEDS);
+    tcase_add_test(cases, who_is_woken_dies_with_the_watch);
+    tcase_add_test(cases, one_watch_after_the_other_is_killed_at_once);
     tcase_add_test(cases, a_descriptor_tells_of_the_end_of_the_watch);
     tcase_add_loop_test(cases, other_descriptors_tell_of_it_too, 0, 2); /* of a pipe, of a topic */
     return suite;

@@ -10,6 +10,8 @@
 #include "proc/record.h"
 #include "sync/wait.h"
 
+#include <signal.h>
+
 static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns);
 static int endless_tied_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_shared *tie, uint32_t seen,
                               yn_deadline deadline);
@@ -20,7 +22,8 @@ static int endless_tied_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_
 #undef yn_futex_wait
 #undef yn_tie_sleep
 
-static _Atomic unsigned endless_sleeps; /* of this process, so far */
+static _Atomic unsigned endless_sleeps;  /* of this process, so far */
+static _Atomic bool dies_with_the_watch; /* of this process: killed as the end of the watch wakes it, before all else */
 
 static int endless_sleep(_Atomic uint32_t *word, uint32_t expected, uint64_t ns)
 {
@@ -32,6 +35,8 @@ static int endless_tied_sleep(_Atomic uint32_t *word, uint32_t expected, yn_tie_
                               yn_deadline deadline)
 {
     int r = yn_tie_sleep(word, expected, tie, seen, deadline);
+    if (atomic_load(&dies_with_the_watch) && atomic_load(&tie->word) != seen)
+        raise(SIGKILL);
     if (r != -ENOSYS) /* else it counts as what it becomes */
         atomic_fetch_add(&endless_sleeps, 1);
     return r;
