@@ -59,6 +59,39 @@ static double calls(double (*timed)(bench_call *, void *), enum bench_place plac
     return us;
 }
 
+enum { CROWDS = 3, CROWD_MOST = 256 };
+static const int crowd[CROWDS] = {8, 64, CROWD_MOST};
+
+static int sleep_in_crowd(const struct wall *wall)
+{
+    expect(yunta_semaphore_acquire(wall->there, YUNTA_FOREVER), 0, "yunta_semaphore_acquire");
+    return 0;
+}
+YUNTA_ENTRY(sleep_in_crowd, struct wall);
+
+/* Two on one processor, neither of whom spins there, while nobody, 8, 64 or 256 others are asleep. */
+static void beside_crowds(struct bench_row rows[CROWDS])
+{
+    static yunta_process *sleepers[CROWD_MOST];
+    struct wall bed = {.there = NULL};
+    int asleep = 0;
+    expect(yunta_semaphore_create(&bed.there, &(yunta_semaphore_options){.initial = 0, .unowned = true}), 0,
+           "yunta_semaphore_create");
+    double alone = calls(bench_calls_hot, BENCH_TOGETHER);
+    for (int i = 0; i < CROWDS; i++) {
+        for (; asleep < crowd[i]; asleep++)
+            expect(yunta_start(&sleepers[asleep], sleep_in_crowd, &bed, NULL), 0, "yunta_start");
+        bench_row_add(&rows[i], calls(bench_calls_hot, BENCH_TOGETHER), alone);
+    }
+    for (int i = 0; i < asleep; i++)
+        expect(yunta_semaphore_release(bed.there), 0, "yunta_semaphore_release");
+    for (int i = 0; i < asleep; i++) {
+        expect(yunta_process_join(sleepers[i], YUNTA_FOREVER), 0, "yunta_process_join");
+        yunta_process_destroy(sleepers[i]);
+    }
+    yunta_semaphore_destroy(bed.there);
+}
+
 int main(int argc, char **argv)
 {
     struct bench_aside plain;
@@ -69,6 +102,9 @@ int main(int argc, char **argv)
         bench_told("wake", "asleep_apart", "us", "bare futex"),
         bench_told("wake", "asleep_same", "us", "bare futex"),
         bench_cost("wake", "spinning", "us", "spin, then futex", 1.5),
+        bench_told("wake", "beside_8", "us", "nobody else asleep"),
+        bench_told("wake", "beside_64", "us", "nobody else asleep"),
+        bench_told("wake", "beside_256", "us", "nobody else asleep"),
     };
     for (size_t i = bench_rounds(15); i > 0; i--) {
         double own[BENCH_PLACES], hot = calls(bench_calls_hot, BENCH_ANYWHERE);
@@ -78,6 +114,8 @@ int main(int argc, char **argv)
         for (enum bench_place place = 0; place < BENCH_PLACES; place++)
             bench_row_add(&rows[place], own[place], futex.value[place]);
         bench_row_add(&rows[BENCH_PLACES], hot, bench_aside_run(&plain, "hot by futex").value[0]);
+        if (i % 3 == 1)
+            beside_crowds(&rows[BENCH_PLACES + 1]);
     }
     bench_aside_stop(&plain);
     bench_report(rows, BENCH_COUNT(rows));
