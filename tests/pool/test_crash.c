@@ -200,7 +200,7 @@ START_TEST(workers_are_replaced_while_the_owner_computes)
     /* read_stats only reads: nobody but the foreman does anything. */
     test_wait_until(stats_of(pool).deaths == 1 && stats_of(pool).started == 3 && stats_of(pool).workers == 2, 20000);
     ck_assert_int_eq(yunta_await(crashing, NULL, 0), YUNTA_ECRASHED); /* settled already */
-    ck_assert_int_eq(yunta_await(other, NULL, 20000), 0); /* whoever of the two does it, and when */
+    ck_assert_int_eq(yunta_await(other, NULL, 20000), 0);             /* whoever of the two does it, and when */
     yunta_future_destroy(crashing);
     yunta_future_destroy(other);
     yunta_pool_destroy(pool);
