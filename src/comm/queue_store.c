@@ -80,8 +80,8 @@ static void show(yunta_queue *q)
 {
     yn_store_shared *s = q->store;
     uint64_t shown = (uint64_t)atomic_load(&s->ready) << YN_SHOWN_SHIFT;
-    shown |= has_room(q, q->item_size) ? 0 : YN_SHOWN_NO_ROOM;
-    shown |= has_room(q, q->item_size ? q->item_size : 1) ? 0 : YN_SHOWN_FULL;
+    bool room = has_room(q, q->item_size), room_for_one = q->item_size ? room : has_room(q, 1);
+    shown |= (room ? 0 : YN_SHOWN_NO_ROOM) | (room_for_one ? 0 : YN_SHOWN_FULL);
     atomic_store_explicit(&s->shown, shown, memory_order_relaxed);
 }
 
