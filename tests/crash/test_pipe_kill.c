@@ -1,26 +1,22 @@
 /* Pipe: who sends or receives is killed at every step that others can tell from the one before, and at random moments;
  * and stopped at every step: it is not taken for dead, and the other direction, and the other side of this one, go on.
  * It must not rely on time: what is left is looked at when the victim is dead and that is known.
- * Read next: src/comm/README.md, what a death leaves.
+ * Read next: way_steps.h; src/comm/README.md, what a death leaves.
  *
  * labels: ptrace
  * timeout: 120 */
-#include "../comm/test_queue_guest.h"
-#include "comm/pipe.h"
-#include "stepkill.h"
+#include "way_steps.h"
 
-#include <errno.h>
-#include <string.h>
+#include "comm/pipe.h"
 
 typedef enum action { SEND, SEND_LARGE, RECEIVE, RECEIVE_LARGE, WRITE, READ, OPEN_AND_CLOSE } action;
 enum { LARGE = 700 };
 
 typedef struct scene {
+    stage stage;
     yunta_pipe *first, *second;
     action act;
-    _Atomic yn_claim victim;
     char text[LARGE];
-    step_range memory[STEP_RANGES];
 } scene;
 
 static bool is_stream(const scene *s)
@@ -38,15 +34,9 @@ static void set_up(void *context)
         ck_assert_int_eq(yunta_pipe_write(s->first, s->text, 8, NULL, 0), 0);
     else
         ck_assert_int_eq(yunta_pipe_send(s->first, s->text, large ? LARGE : 8, 0), 0);
-    s->memory[0] = (step_range){s->first->pipe, sizeof *s->first->pipe};
-    s->memory[1] = (step_range){s->first->pipe->way[0].tape, 128};
-    atomic_store(&s->victim, 0);
-}
-
-static void join_team(void *context)
-{
-    scene *s = context;
-    atomic_store(&s->victim, guest_self()->claim);
+    s->stage.memory[0] = (step_range){s->first->pipe, sizeof *s->first->pipe};
+    s->stage.memory[1] = (step_range){s->first->pipe->way[0].tape, 128};
+    atomic_store(&s->stage.victim, 0);
 }
 
 static void run_victim(void *context)
@@ -112,7 +102,7 @@ static void check(void *context, long point)
 {
     scene *s = context;
     (void)point;
-    guest_bury(atomic_load(&s->victim));
+    bury_victim(&s->stage);
     ck_assert(yn_pipe_is_sound(guest_self(), s->first));
     if (is_stream(s))
         check_bytes(s);
@@ -162,7 +152,7 @@ static void go_on_beside(void *context, long point)
         ck_assert_int_eq(yunta_pipe_read(s->second, out, sizeof out, &size, 0), 0);
     else if (s->act == READ)
         ck_assert_int_eq(yunta_pipe_write(s->first, s->text, 16, NULL, 0), 0);
-    ck_assert(yn_claim_is_alive(&guest_self()->arena->slots, atomic_load(&s->victim)));
+    ck_assert(is_victim_alive(&s->stage));
 }
 
 static void check_ended(void *context, long point)
@@ -171,7 +161,7 @@ static void check_ended(void *context, long point)
     char out[LARGE];
     size_t size;
     (void)point;
-    guest_bury(atomic_load(&s->victim));
+    bury_victim(&s->stage);
     ck_assert(yn_pipe_is_sound(guest_self(), s->first));
     while ((is_stream(s) ? yunta_pipe_read(s->second, out, sizeof out, &size, 0)
                          : yunta_pipe_receive(s->second, out, sizeof out, &size, 0)) == 0) {
@@ -188,14 +178,9 @@ static void sweep(action act, bool stop)
     scene *s = step_shared(sizeof *s);
     s->act = act;
     memset(s->text, 'm', LARGE);
-    step_plan plan = {.setup = set_up,
-                      .prepare = join_team,
-                      .victim = run_victim,
-                      .meanwhile = go_on_beside,
-                      .check = stop ? check_ended : check,
-                      .context = s,
-                      .memory = s->memory};
-    ck_assert_int_gt(stop ? step_stop_sweep(&plan) : step_kill_sweep(&plan), 4);
+    const step_plan plan = {
+        .setup = set_up, .victim = run_victim, .meanwhile = go_on_beside, .check = stop ? check_ended : check};
+    ck_assert_int_gt(sweep_steps(s, plan, stop), 4);
     step_unshare(s, sizeof *s);
 }
 
@@ -212,19 +197,12 @@ START_TEST(stopped_at_every_step)
 END_TEST
 
 /* At random moments. */
-enum { WORKERS = 3, KILLS = 60, MOST = 3000 };
+enum { WORKERS = 3, MOST = 3000 };
 
 typedef struct stress {
+    crowd crowd;
     yunta_pipe *first, *second;
-    _Atomic yn_claim claim[WORKERS];
-    _Atomic long wrong;
-    _Atomic long turns;
 } stress;
-
-typedef struct part {
-    stress *s;
-    int number;
-} part;
 
 static int fill(char *text, unsigned seed)
 {
@@ -244,19 +222,20 @@ static bool is_whole(const char *text, size_t size)
 static int talk(void *context)
 {
     part *p = context;
+    stress *s = p->shared;
     char text[MOST + 8], out[MOST + 8];
     unsigned seed = (unsigned)getpid();
-    while (atomic_load(&p->s->wrong) == 0) {
+    while (atomic_load(&s->crowd.wrong) == 0) {
         size_t size;
         seed = seed * 1664525u + 1013904223u;
         int length = fill(text, seed >> 8);
-        int r = yunta_pipe_send(p->s->first, text, (size_t)length, p->number ? 1 : 0);
+        int r = yunta_pipe_send(s->first, text, (size_t)length, p->number ? 1 : 0);
         if (r != 0 && r != -ETIMEDOUT)
-            atomic_store(&p->s->wrong, r);
-        r = yunta_pipe_receive(p->s->second, out, sizeof out, &size, p->number ? 1 : 0);
+            atomic_store(&s->crowd.wrong, r);
+        r = yunta_pipe_receive(s->second, out, sizeof out, &size, p->number ? 1 : 0);
         if ((r != 0 && r != -ETIMEDOUT) || (r == 0 && !is_whole(out, size)))
-            atomic_store(&p->s->wrong, r ? r : 1);
-        atomic_fetch_add(&p->s->turns, 1);
+            atomic_store(&s->crowd.wrong, r ? r : 1);
+        atomic_fetch_add(&s->crowd.turns, 1);
     }
     return 1;
 }
@@ -264,23 +243,9 @@ static int talk(void *context)
 START_TEST(killed_at_random)
 {
     stress *s = guest_memory(sizeof *s);
-    guest g[WORKERS];
-    part p[WORKERS];
+    static int (*const work[WORKERS])(void *) = {talk, talk, talk};
     ck_assert_int_eq(yunta_pipe_create(&s->first, &s->second, &(yunta_pipe_options){.capacity = 4096}), 0);
-    for (int i = 0; i < WORKERS; i++) {
-        p[i] = (part){s, i};
-        g[i] = guest_start(&s->claim[i], talk, &p[i]);
-    }
-    for (int k = 0; k < KILLS; k++) {
-        int i = k % WORKERS;
-        long turns = atomic_load(&s->turns) + 1 + k * 7 % 40;
-        test_wait_until(atomic_load(&s->turns) > turns && atomic_load(&s->claim[i]) != 0, 10000);
-        guest_kill(&g[i]);
-        g[i] = guest_start(&s->claim[i], talk, &p[i]);
-    }
-    for (int i = 0; i < WORKERS; i++)
-        guest_kill(&g[i]);
-    ck_assert_int_eq(atomic_load(&s->wrong), 0);
+    kill_at_random(s, work, WORKERS);
     ck_assert(yn_pipe_is_sound(guest_self(), s->first));
     yunta_pipe_destroy(s->first);
 }

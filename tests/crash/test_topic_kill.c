@@ -1,28 +1,24 @@
 /* Topic: who publishes, receives, subscribes or unsubscribes is killed at every step that others can tell from the one
  * before, and at random moments; and stopped at every step: it is not taken for dead, and who reads goes on.
  * It must not rely on time: what is left is looked at when the victim is dead and that is known.
- * Read next: src/comm/README.md, what a death leaves.
+ * Read next: way_steps.h; src/comm/README.md, what a death leaves.
  *
  * labels: ptrace
  * timeout: 120 */
-#include "../comm/test_queue_guest.h"
-#include "comm/topic.h"
-#include "stepkill.h"
+#include "way_steps.h"
 
-#include <errno.h>
-#include <string.h>
+#include "comm/topic.h"
 
 typedef enum action { PUBLISH, PUBLISH_OVER, SUBSCRIBE, SUBSCRIBE_RECEIVE, CLOSE, ACTIONS } action;
 
 typedef struct scene {
+    stage stage;
     yunta_topic *topic;
     yunta_subscription *mine;
     action act;
     bool lossless;
     int sent;
     uint64_t heard; /* by us, received or missed */
-    _Atomic yn_claim victim;
-    step_range memory[STEP_RANGES];
 } scene;
 
 static int publish(scene *s, int value)
@@ -43,18 +39,12 @@ static void set_up(void *context)
     s->sent = s->act == PUBLISH_OVER && !s->lossless ? 5 : 2; /* five fill it */
     for (int i = 1; i <= s->sent; i++)
         ck_assert_int_eq(publish(s, i), 0);
-    s->memory[0] = (step_range){s->topic, sizeof *s->topic};
-    s->memory[1] = (step_range){s->topic->tape, 128};
-    s->memory[2] = (step_range){s->mine, sizeof *s->mine};
-    s->memory[3] = (step_range){vacant, sizeof *vacant};
+    s->stage.memory[0] = (step_range){s->topic, sizeof *s->topic};
+    s->stage.memory[1] = (step_range){s->topic->tape, 128};
+    s->stage.memory[2] = (step_range){s->mine, sizeof *s->mine};
+    s->stage.memory[3] = (step_range){vacant, sizeof *vacant};
     s->heard = 0;
-    atomic_store(&s->victim, 0);
-}
-
-static void join_team(void *context)
-{
-    scene *s = context;
-    atomic_store(&s->victim, guest_self()->claim);
+    atomic_store(&s->stage.victim, 0);
 }
 
 static void run_victim(void *context)
@@ -79,7 +69,7 @@ static void check(void *context, long point)
 {
     scene *s = context;
     (void)point;
-    guest_bury(atomic_load(&s->victim));
+    bury_victim(&s->stage);
     ck_assert(yn_topic_is_sound(guest_self(), s->topic));
     int value = 0, last = 0, r;
     size_t size;
@@ -123,7 +113,7 @@ static void go_on_beside(void *context, long point)
     int r = publish(s, 100);
     ck_assert(r == 0 || r == -ETIMEDOUT || (r == YUNTA_ECLOSED && s->act == CLOSE));
     ck_assert_int_eq(hear_one(s), 0);
-    ck_assert(yn_claim_is_alive(&guest_self()->arena->slots, atomic_load(&s->victim)));
+    ck_assert(is_victim_alive(&s->stage));
 }
 
 /* All that was published has been heard of. */
@@ -133,7 +123,7 @@ static void check_ended(void *context, long point)
     yunta_topic_stats stats;
     int r = 0;
     (void)point;
-    guest_bury(atomic_load(&s->victim));
+    bury_victim(&s->stage);
     ck_assert(yn_topic_is_sound(guest_self(), s->topic));
     while (r == 0)
         r = hear_one(s);
@@ -148,14 +138,9 @@ static void sweep(int number, bool stop)
     scene *s = step_shared(sizeof *s);
     s->act = (action)(number / 2);
     s->lossless = number % 2;
-    step_plan plan = {.setup = set_up,
-                      .prepare = join_team,
-                      .victim = run_victim,
-                      .meanwhile = go_on_beside,
-                      .check = stop ? check_ended : check,
-                      .context = s,
-                      .memory = s->memory};
-    long points = stop ? step_stop_sweep(&plan) : step_kill_sweep(&plan);
+    const step_plan plan = {
+        .setup = set_up, .victim = run_victim, .meanwhile = go_on_beside, .check = stop ? check_ended : check};
+    long points = sweep_steps(s, plan, stop);
     ck_assert_int_ge(points, s->act == CLOSE ? 3 : 5); /* lock, closed, lock */
     step_unshare(s, sizeof *s);
 }
@@ -172,77 +157,57 @@ START_TEST(stopped_at_every_step)
 }
 END_TEST
 
-enum { WORKERS = 4, KILLS = 60, MOST = 120 };
+enum { WORKERS = 4, MOST = 120 };
 
 typedef struct stress {
+    crowd crowd;
     yunta_topic *topic;
-    _Atomic yn_claim claim[WORKERS];
-    _Atomic long wrong, turns;
 } stress;
-
-typedef struct part {
-    stress *s;
-    int number;
-} part;
 
 static int publish_on(void *context)
 {
-    part *p = context;
+    stress *s = ((part *)context)->shared;
     char text[MOST];
     unsigned seed = (unsigned)getpid();
-    while (atomic_load(&p->s->wrong) == 0) {
+    while (atomic_load(&s->crowd.wrong) == 0) {
         seed = seed * 1664525u + 1013904223u;
         memset(text, (int)(seed >> 24), MOST);
-        int r = yunta_topic_publish(p->s->topic, text, 1 + (seed >> 8) % MOST, 1);
+        int r = yunta_topic_publish(s->topic, text, 1 + (seed >> 8) % MOST, 1);
         if (r != 0 && r != -ETIMEDOUT)
-            atomic_store(&p->s->wrong, r);
-        atomic_fetch_add(&p->s->turns, 1);
+            atomic_store(&s->crowd.wrong, r);
+        atomic_fetch_add(&s->crowd.turns, 1);
     }
     return 1;
 }
 
 static int listen_on(void *context)
 {
-    part *p = context;
+    stress *s = ((part *)context)->shared;
     char text[MOST];
     size_t size;
     uint64_t missed;
     yunta_subscription *own;
-    int r = yunta_topic_subscribe(p->s->topic, &own);
-    while (r == 0 && atomic_load(&p->s->wrong) == 0) {
+    int r = yunta_topic_subscribe(s->topic, &own);
+    while (r == 0 && atomic_load(&s->crowd.wrong) == 0) {
         r = yunta_topic_receive(own, text, sizeof text, &size, &missed, YUNTA_FOREVER);
-        bool whole = size >= 1 && (!p->s->topic->lossless || missed == 0);
+        bool whole = size >= 1 && (!s->topic->lossless || missed == 0);
         for (size_t i = 1; r == 0 && i < size; i++)
             whole = whole && text[i] == text[0];
         if (r == 0 && !whole)
             r = 1;
-        atomic_fetch_add(&p->s->turns, 1);
+        atomic_fetch_add(&s->crowd.turns, 1);
     }
-    atomic_store(&p->s->wrong, r);
+    atomic_store(&s->crowd.wrong, r);
     return 1;
 }
 
 START_TEST(killed_at_random)
 {
     stress *s = guest_memory(sizeof *s);
-    guest g[WORKERS];
-    part p[WORKERS];
+    static int (*const work[WORKERS])(void *) = {publish_on, listen_on, publish_on, listen_on};
     yunta_topic_options o = {.capacity = 1024, .lossless = _i};
     ck_assert_int_eq(yunta_topic_create(&s->topic, &o), 0);
-    for (int i = 0; i < WORKERS; i++) {
-        p[i] = (part){s, i};
-        g[i] = guest_start(&s->claim[i], i % 2 ? listen_on : publish_on, &p[i]);
-    }
-    for (int k = 0; k < KILLS; k++) {
-        int i = k % WORKERS;
-        long turns = atomic_load(&s->turns) + 1 + k * 7 % 40;
-        test_wait_until(atomic_load(&s->turns) > turns && atomic_load(&s->claim[i]) != 0, 10000);
-        guest_kill(&g[i]);
-        g[i] = guest_start(&s->claim[i], i % 2 ? listen_on : publish_on, &p[i]);
-    }
-    for (int i = 0; i < WORKERS; i++)
-        guest_kill(&g[i]);
-    ck_assert_int_eq(atomic_load(&s->wrong), 0);
+    kill_at_random(s, work, WORKERS);
     ck_assert(yn_topic_is_sound(guest_self(), s->topic));
     yunta_topic_destroy(s->topic);
 }
@@ -262,7 +227,7 @@ START_TEST(limits_are_kept_beside_a_stopped_publisher)
     int value = 0, status;
     size_t size;
     set_up(s);
-    guest g = guest_start(&s->victim, stop_in_the_midst, s->topic);
+    guest g = guest_start(&s->stage.victim, stop_in_the_midst, s->topic);
     ck_assert_int_eq(waitpid(g.pid, &status, WUNTRACED), g.pid);
     ck_assert(WIFSTOPPED(status));
     ck_assert_int_eq(publish(s, 3), -ETIMEDOUT);
