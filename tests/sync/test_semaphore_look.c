@@ -38,9 +38,17 @@ static yn_self holder[2];              /* the first has the unit of `held`; the 
 static _Atomic uint64_t *held, *spare; /* the two cells */
 static int moves;                      /* that are still to come */
 
+static _Atomic uint64_t *moment; /* when this cell is looked at, `meanwhile` is called, once */
+static void (*meanwhile)(void);
+
 /* Somebody is about to look at the free one: it is taken, and the held one given back. So one is free at any time. */
 static void about_to_look(const volatile void *word)
 {
+    void (*call)(void) = word == moment ? meanwhile : NULL;
+    if (call) {
+        meanwhile = NULL;
+        call();
+    }
     if (moves == 0 || word != spare)
         return;
     int left = moves - 1;
@@ -176,7 +184,31 @@ START_TEST(of_two_who_add_units_one_gives_them_back)
 }
 END_TEST
 
-/* Nor is a segment made that could have no unit. */
+/* Two threads of one process: the other one gives back the unit that stands in our cell, for the one that it has taken
+ * in a new one. */
+static void give_ours_back(void)
+{
+    add_units();
+    atomic_store(cell_at(semaphore, 15), 0);
+    atomic_store(cell_at(semaphore, 16), holder[0].claim);
+}
+
+START_TEST(who_releases_finds_a_unit_in_cells_that_were_added_meanwhile)
+{
+    holder[0] = join_by_hand();
+    ck_assert_int_eq(yunta_semaphore_create(&semaphore, &(yunta_semaphore_options){.initial = 16}), 0);
+    moment = cell_at(semaphore, 15);
+    atomic_store(moment, holder[0].claim);
+    meanwhile = give_ours_back;
+    ck_assert_int_eq(release(&holder[0], semaphore), 0);
+    ck_assert(meanwhile == NULL);
+    ck_assert_int_eq(yunta_semaphore_value(semaphore), 17);
+    ck_assert_uint_eq(*cell_at(semaphore, 16), 0);
+    yunta_semaphore_destroy(semaphore);
+}
+END_TEST
+
+/* No segment is made that could have no unit. */
 START_TEST(beyond_the_maximum_nothing_is_made)
 {
     yunta_semaphore_options options = {.initial = 16, .maximum = 16};
@@ -215,6 +247,7 @@ static Suite *make(void)
     tcase_add_test(cases, who_reads_the_holders_may_lack_memory);
     tcase_add_test(cases, who_gets_no_block_leaves_nothing);
     tcase_add_test(cases, of_two_who_add_units_one_gives_them_back);
+    tcase_add_test(cases, who_releases_finds_a_unit_in_cells_that_were_added_meanwhile);
     tcase_add_test(cases, beyond_the_maximum_nothing_is_made);
     tcase_add_test(cases, there_is_a_most_of_segments);
     return suite;
