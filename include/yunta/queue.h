@@ -34,8 +34,10 @@ typedef struct yunta_queue_options {
  * joinable and capacity_bytes make one with a lock, which costs a few times as much. There, whoever else is just at it
  * is waited for in any case, for 200 ms at least. If he is stopped (SIGSTOP) with the lock, calls with a time limit say
  * -ETIMEDOUT, as do peek, drain and read_stats after those 200 ms, and have done nothing; task_done, release and close
- * go on when he does, or is dead; size, is_empty, is_full and yunta_wait_many look without the lock. -EINVAL: NULL, no
- * such order, reserved not zero, or item_size beyond capacity_bytes; -EOVERFLOW: absurd item_size or capacity; -ENOMEM.
+ * go on when he does, or is dead; size, is_empty, is_full and yunta_wait_many look without the lock, unless a process
+ * has died since: then they wait for it likewise, and yunta_wait_many says after that that it is ready. -EINVAL: NULL,
+ * no such order, reserved not zero, or item_size beyond capacity_bytes; -EOVERFLOW: absurd item_size or capacity;
+ * -ENOMEM.
  */
 YUNTA_API int yunta_queue_create(yunta_queue **queue, const yunta_queue_options *options);
 

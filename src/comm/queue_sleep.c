@@ -111,11 +111,12 @@ static int sleep_on(yn_self *me, yn_event_shared *event, uint32_t key, yn_deadli
 {
     for (;;) {
         yn_deadline rest = yn_heap_rest(me);
+        uint64_t deaths = me->deaths;
         int r = yn_event_wait(me, event, key, rest < deadline ? rest : deadline);
         if (r != -ETIMEDOUT || rest >= deadline)
             return r;
-        if (yn_event_key(event) != key)
-            return 0;
+        if (yn_event_key(event) != key || me->deaths != deaths)
+            return 0; /* it is known here who has died, but not yet what that one had taken */
     }
 }
 

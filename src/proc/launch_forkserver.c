@@ -21,6 +21,8 @@ static int ask_watch(yn_self *me, yunta_process *record)
         return error;
     yn_news news = {.kind = YN_NEWS_EXEC, .pid = getpid(), .claim = atomic_load(&record->who), .block = block};
     int r = yn_team_tell(&news, -1, false);
+    if (r != 0)
+        yn_heap_free(me, block); /* nobody has been told of it */
     yn_team_poke();
     return r;
 }

@@ -314,9 +314,10 @@ static int start_watch(yn_arena_shared *arena, uint32_t generation)
         await_ties(arena);
         guess_capacity(arena);
     }
-    uint64_t began = yn_boot_ns();
+    uint64_t began = 0;
     pid_t pid = 0;
     for (int i = 0; i < attempts; i++, generation++) {
+        began = yn_boot_ns();
         pid = find_or_make_watch(arena, generation);
         if (pid < 0 || await_hold(arena, pid))
             break;

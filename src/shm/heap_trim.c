@@ -11,7 +11,8 @@
 
 #define REST_NS UINT64_C(1000000000)
 #define REST_KEEP ((int64_t)4 << 20 >> YN_PAGE_SHIFT)
-#define REST_MOST ((int64_t)4 << 20 >> YN_PAGE_SHIFT) /* in one go: below a millisecond */
+#define REST_STEP ((int64_t)4 << 20 >> YN_PAGE_SHIFT) /* in one go: below a millisecond … */
+#define REST_STEPS 64                                 /* … or, of much, one in so many: each looks at what has gone */
 
 /* For sure: not where somebody has died over it, or the system refused. */
 static bool are_gone(yn_self *me, yn_page start, uint64_t count)
@@ -59,12 +60,12 @@ void yn_heap_trim(yn_self *me, uint64_t keep)
         yn_heap_leaf_shared *leaf = yn_map_leaf(me->arena, i);
         for (uint64_t end = YN_LEAF_WORDS; leaf && end > 0;) {
             uint64_t first = end;
+            if (atomic_load_explicit(idle, memory_order_relaxed) <= (int64_t)keep)
+                return;
             while (first > 0 && end - first < WORDS_MOST && all_free(leaf, first - 1))
                 first--;
             if (first < end)
                 discard(me, (i << YN_LEAF_SHIFT) + first * 64, (end - first) * 64);
-            if (atomic_load_explicit(idle, memory_order_relaxed) <= (int64_t)keep)
-                return;
             end = first < end ? first : end - 1;
         }
     }
@@ -111,7 +112,8 @@ yn_deadline yn_heap_rest(yn_self *me)
     if (now < since + REST_NS) /* since may be later than now: somebody else is here as well */
         return since + REST_NS;
     if (least > keep) {
-        yn_heap_trim(me, (uint64_t)(idle - (least - keep < REST_MOST ? least - keep : REST_MOST)));
+        int64_t surplus = least - keep, step = surplus / REST_STEPS > REST_STEP ? surplus / REST_STEPS : REST_STEP;
+        yn_heap_trim(me, (uint64_t)(idle - (surplus < step ? surplus : step)));
         int64_t left = pages_of(&heap->idle);
         set_pages(&heap->stuck, left < idle ? 0 : left);
         set_pages(&heap->least, least - (idle - left)); /* it has been less, while they were in my hands */

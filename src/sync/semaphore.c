@@ -60,7 +60,13 @@ static uint32_t cell_count(yunta_semaphore *semaphore)
 static bool change_one(yunta_semaphore *semaphore, uint32_t first, uint64_t from, uint64_t to)
 {
     uint32_t count = cell_count(semaphore);
-    for (uint32_t i = 0; i < count || i < (count = cell_count(semaphore)); i++) { /* there may be more by now */
+    for (uint32_t i = 0;; i++) {
+        if (i == count) { /* all of them: there may be more by now, behind the last */
+            first = 0;
+            count = cell_count(semaphore);
+            if (i == count)
+                return false;
+        }
         uint32_t number = first + i < count ? first + i : first + i - count;
         _Atomic uint64_t *cell = cell_at(semaphore, number);
         uint64_t found = atomic_load(cell);
@@ -69,7 +75,6 @@ static bool change_one(yunta_semaphore *semaphore, uint32_t first, uint64_t from
         atomic_store_explicit(&semaphore->last, number, memory_order_relaxed);
         return true;
     }
-    return false;
 }
 
 static bool change_from_hint(yunta_semaphore *semaphore, uint64_t from, uint64_t to)

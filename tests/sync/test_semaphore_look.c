@@ -208,6 +208,29 @@ START_TEST(who_releases_finds_a_unit_in_cells_that_were_added_meanwhile)
 }
 END_TEST
 
+/* All of the new cells but the first ten. */
+static void add_units_of_others(void)
+{
+    add_units();
+    for (uint32_t i = 26; i < 48; i++)
+        atomic_store(cell_at(semaphore, i), 0);
+}
+
+START_TEST(room_in_cells_that_were_added_meanwhile_is_found_from_any_hint)
+{
+    yunta_semaphore_options options = {.initial = 16, .maximum = 48};
+    holder[0] = join_by_hand();
+    ck_assert_int_eq(yunta_semaphore_create(&semaphore, &options), 0);
+    atomic_store(&semaphore->last, 10);
+    moment = cell_at(semaphore, 9); /* the last one */
+    meanwhile = add_units_of_others;
+    ck_assert_int_eq(add_unit(&holder[0], semaphore), 0);
+    ck_assert(meanwhile == NULL);
+    ck_assert_uint_eq(*cell_at(semaphore, 16), 0);
+    yunta_semaphore_destroy(semaphore);
+}
+END_TEST
+
 /* No segment is made that could have no unit. */
 START_TEST(beyond_the_maximum_nothing_is_made)
 {
@@ -248,6 +271,7 @@ static Suite *make(void)
     tcase_add_test(cases, who_gets_no_block_leaves_nothing);
     tcase_add_test(cases, of_two_who_add_units_one_gives_them_back);
     tcase_add_test(cases, who_releases_finds_a_unit_in_cells_that_were_added_meanwhile);
+    tcase_add_test(cases, room_in_cells_that_were_added_meanwhile_is_found_from_any_hint);
     tcase_add_test(cases, beyond_the_maximum_nothing_is_made);
     tcase_add_test(cases, there_is_a_most_of_segments);
     return suite;
