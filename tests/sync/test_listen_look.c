@@ -99,12 +99,17 @@ START_TEST(the_checker_ends_where_the_table_does)
     yn_arena_shared *arena = aligned_alloc(64, yn_round_up(sizeof *arena + sizeof(void *), 64));
     ck_assert_ptr_nonnull(arena);
     memset(arena, 0, sizeof *arena);
-    yn_listeners_shared no_block = {.count = FIRST_BLOCK + 1};
-    void *p = &no_block;
+    size_t size = yn_round_up(sizeof(yn_listeners_shared) + (FIRST_BLOCK + 1) * sizeof(yn_listener_shared), 64);
+    yn_listeners_shared *no_block = aligned_alloc(64, size);
+    ck_assert_ptr_nonnull(no_block);
+    memset((void *)no_block, 0, size);
+    no_block->count = FIRST_BLOCK + 1;
+    void *p = no_block;
     memcpy((char *)arena->listeners + sizeof arena->listeners, &p, sizeof p);
     ck_assert(yn_listen_is_sound(arena, NULL));
     memcpy((char *)arena->listeners + sizeof arena->listeners - sizeof p, &p, sizeof p);
     ck_assert(!yn_listen_is_sound(arena, NULL));
+    free(no_block);
     free(arena);
 }
 END_TEST

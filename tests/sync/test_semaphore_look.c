@@ -249,7 +249,8 @@ START_TEST(there_is_a_most_of_segments)
     int error;
     void *block;
     size_t size = sizeof *semaphore + sizeof semaphore->segment[0];
-    ck_assert_int_eq((yn_heap_alloc_zeroed)(yn_self_get(&error), &block, size, YN_CACHE_LINE), 0);
+    yn_self *me = yn_self_get(&error);
+    ck_assert_int_eq((yn_heap_alloc_zeroed)(me, &block, size, YN_CACHE_LINE), 0);
     semaphore = block;
     for (unsigned k = 0; k <= SEGMENTS; k++) {
         ck_assert_uint_eq(segment_count(semaphore), k);
@@ -257,7 +258,7 @@ START_TEST(there_is_a_most_of_segments)
         memcpy((char *)block + offsetof(yunta_semaphore, segment) + k * sizeof some, &some, sizeof some);
     }
     ck_assert_uint_eq(segment_count(semaphore), SEGMENTS);
-    ck_assert_int_eq((yn_heap_free)(yn_self_get(&error), block), 0);
+    ck_assert_int_eq((yn_heap_free)(me, block), 0);
 }
 END_TEST
 
