@@ -141,15 +141,15 @@ int yunta_deadlock_trace(void)
 /* All edges, however many: the caller frees them. How many, or -ENOMEM. */
 static int find_all(yn_self *me, yunta_deadlock_edge **edges)
 {
-    int room = 0;
+    size_t room = 0;
     *edges = NULL;
     for (;;) {
-        int found = read_edges(me, *edges, (size_t)room, false);
-        if (found <= room)
+        int found = read_edges(me, *edges, room, false);
+        if (found < 0 || (size_t)found <= room)
             return found;
-        room = 2 * found;
+        room = 2 * (size_t)found;
         free(*edges);
-        *edges = calloc((size_t)room, sizeof **edges);
+        *edges = calloc(room, sizeof **edges);
         if (!*edges)
             return -ENOMEM;
     }
